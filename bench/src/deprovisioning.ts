@@ -67,7 +67,7 @@ async function printTimes(laboratory: Laboratory, processes: Processes): Promise
   const rows: string[][] = []
   for (const guards of [1, 100])
     for (const lanes of [0, 4]) {
-      const events = isTrial ? 5 : guards === 1 ? 1000 : 200
+      const events = isTrial ? 5 : 1000
       console.error(`  ${events} people, ${guards} guards, ${lanes === 0 ? 'idle' : 'under load'} …`)
       const found = await measureTimeToDead({ laboratory, processes, guards, events, lanes })
       const times = (values: readonly number[]) => timesOf(values).map(inMilliseconds)

@@ -8,12 +8,12 @@ import { createSender, loop, percentile, type Sender } from './closed-loop.js'
 import { inLaboratory, type Laboratory } from './laboratory.js'
 import { insertManyConnections } from './many-connections.js'
 import { requireProc, residentBytesOf } from './process-figures.js'
+import { endOf } from './server-process.js'
 import { inMebibytes, inMilliseconds, printTable } from './table.js'
 
 const usual = 10_000
 const starts = 3
 const settleMs = 1500
-const pollMs = 20
 
 type Started = { readonly readyMs: number; readonly bytes: number; readonly firstLoginMs: number }
 
@@ -38,18 +38,6 @@ async function login({ federation, idp }: Laboratory, sender: Sender): Promise<n
   const home = await comeHome(sender, tenant, signInAtIdp(idp, tenant, await goOut(sender, tenant)))
   await redeem(sender, tenant, home.code)
   return performance.now() - begun
-}
-
-async function endOf(pid: number): Promise<void> {
-  process.kill(pid, 'SIGTERM')
-  for (;;) {
-    try {
-      process.kill(pid, 0)
-    } catch {
-      return
-    }
-    await sleep(pollMs)
-  }
 }
 
 /** The median start of some. */

@@ -55,3 +55,18 @@ export function stopChild(child: ChildProcess): Promise<void> {
     child.kill('SIGTERM')
   })
 }
+
+/** Asks a server to end, and waits until it has. */
+export async function endOf(pid: number): Promise<void> {
+  process.kill(pid, 'SIGTERM')
+  while (isAlive(pid)) await sleep(pollMs)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,7 +1,8 @@
 /** From the outbox to signed notices, on a real PostgreSQL and a real queue: nothing is lost, and twice is once. */
-import { instant } from '@drawbridge/core/instant'
+import { addSeconds, instant } from '@drawbridge/core/instant'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
+import { createMetrics } from '@drawbridge/runtime/metrics'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
@@ -270,6 +271,25 @@ it('of what waits in the queue, what yields comes last, however early it was rel
   }
   expect(order).toEqual(['revoke', 'revoke', 'settle-grants', 'settle-grants', 'settle-grants'])
   await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $1 WHERE done_at IS NULL', [new Date()])
+})
+
+it('an end that a directory named is told when it comes, and not when the schedule has its turn', async () => {
+  const company = await aCompany(fixture, 'ends-tonight')
+  const [endsAt, metrics] = [addSeconds(instant(Date.now()), 3600), createMetrics({ withProcess: false })]
+  await asOwner(fixture.ownerUrl, 'UPDATE subjects SET deactivates_at = $2 WHERE id = $1', [company.subject, new Date(endsAt)])
+  let isTonight = false
+  const clock = { now: () => (isTonight ? addSeconds(endsAt, 1) : instant(Date.now())) }
+  const worker = await createWorker(workerDeps({ clock, metrics, queue: { databaseUrl: fixture.url, name: 'tonight' } }))
+  try {
+    // The schedule's first turn is over, and its next is a minute away.
+    await eventually(async () => (await metrics.print()).includes('drawbridge_jobs_total{job="end-subjects",outcome="done"}'))
+    isTonight = true
+    await eventually(() =>
+      countOf(fixture, 'notices WHERE tenant_id = $1', [company.tenant]).then((told) => told === company.resources.length),
+    )
+  } finally {
+    await worker.close()
+  }
 })
 
 it('is not called ready before its start is over', async () => {

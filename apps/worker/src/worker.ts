@@ -1,4 +1,4 @@
-/** The background process: the relay, the jobs, the schedule, pushes to receivers and the deliveries. The only user of the queue. */
+/** The background process: the relay, the jobs, the schedule, ends that come, pushes to receivers and the deliveries. The only user of the queue. */
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from '@drawbridge/store/deliveries'
 import { noticesChannel } from '@drawbridge/store/notices'
@@ -19,6 +19,7 @@ import { declareSchedule } from './schedule.js'
 import { createSigners } from './signers.js'
 import { createStreamMemory } from './stream-memory.js'
 import type { Wakeful } from './wakeful.js'
+import { startWatchingEnds } from './watch-ends.js'
 import { JobOverdue, withinLimit } from './within-limit.js'
 
 export { migrateQueue } from './queue.js'
@@ -34,6 +35,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     relay?: Relay
     deliveries?: Wakeful
     pushing?: Wakeful
+    ends?: Wakeful
     listening?: ListeningForWork
     poller?: Poller
     hasSchedule?: true
@@ -50,6 +52,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const close = async () => {
     await opened.listening?.stop()
     await opened.pushing?.stop()
+    await opened.ends?.stop()
     await opened.poller?.stop()
     await opened.relay?.stop()
     await opened.deliveries?.stop()
@@ -63,6 +66,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     opened.relay = startRelay({ ...deps, queue: opened.handle.queue })
     opened.deliveries = startDeliveries(jobDeps)
     opened.pushing = startPushing(deps)
+    opened.ends = startWatchingEnds(jobDeps)
     opened.listening = await listenForWork(deps.database, {
       drawbridge_outbox: opened.relay.wake,
       [deliveriesChannel]: opened.deliveries.wake,

@@ -42,13 +42,14 @@ export type ClientRow = ClientSecretRow & {
   stated: { readonly issuer: string; readonly softwareId: string | null } | null
   logo_uri: string | null
   machine_access: unknown
+  approved_at_front: boolean
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
   jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri,
-  logo_uri, machine_access, software_statement - 'text' AS stated, ${clientSecretColumns}`
+  logo_uri, machine_access, approved_at_front, software_statement - 'text' AS stated, ${clientSecretColumns}`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -84,6 +85,7 @@ export const toClient = (row: ClientRow): Client => ({
   stated: row.stated === null ? undefined : { issuer: row.stated.issuer, softwareId: row.stated.softwareId ?? undefined },
   logoUri: row.logo_uri ?? undefined,
   machineAccess: machineAccessFromJson(row.machine_access),
+  approvedAtFront: row.approved_at_front,
 })
 
 const findStatement = hotStatement({

@@ -1,6 +1,7 @@
 /**
  * The end of somebody's access that her directory names in advance. It binds by itself: whatever is issued, asked about or opened compares it with the
- * time. What is here keeps it with the person, and raises the barrier once when it has come, so that guards and clients are told.
+ * time. What is here keeps it with the person, and raises the barrier once when it has come, so that guards and clients are told: at once where it is
+ * past when it is named.
  */
 import type { Instant } from '@drawbridge/core/instant'
 import { readEndDate } from '@drawbridge/core/scim/end-date'
@@ -17,6 +18,7 @@ export type EndDateCaller = {
   readonly connectionId: ConnectionId
   readonly now: Instant
   readonly requestId: string | undefined
+  readonly newId: () => string
   /** The attribute that names it. Absent: this directory names none. */
   readonly endDate?: string | undefined
 }
@@ -37,48 +39,85 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
   const at = end === 'none' ? null : toTimestamp(end)
   await db.query(keptEnd, [tenant, user.id, at])
   const { rowCount } = await db.query(keptEndOfSubject, [tenant, user.id, at])
-  if (rowCount === 0) return
-  // A ceiling for everything that is open: what would outlive it is decided again.
-  await raiseClaims(db, caller, [user.id])
-  await insertAuditEvent(db, tenant, {
-    ...{ at: now, kind: 'scim_user.end_changed', connectionId, requestId },
-    detail: { ...detail, endsAt: at?.toISOString() ?? null },
-  })
+  if (rowCount > 0) {
+    // A ceiling for everything that is open: what would outlive it is decided again.
+    await raiseClaims(db, caller, [user.id])
+    await insertAuditEvent(db, tenant, {
+      ...{ at: now, kind: 'scim_user.end_changed', connectionId, requestId },
+      detail: { ...detail, endsAt: at?.toISOString() ?? null },
+    })
+  }
+  if (typeof end !== 'string' && end <= now) await endSubjectsOfUser(db, caller, user)
+}
+
+const reachedOfUser = keptStatement(`UPDATE subjects SET ended_for = deactivates_at
+   WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at <= $3 AND ended_for IS DISTINCT FROM deactivates_at RETURNING id, ended_for AS "endedFor"`)
+
+/** The end is past already: what its bearer holds is over with this commit. Of an inactive user that is so without it, and nobody is told twice. */
+async function endSubjectsOfUser(db: Db, { tenant, now, requestId, newId }: EndDateCaller, user: ScimUser): Promise<void> {
+  const { rows } = await db.query<{ id: SubjectId; endedFor: Instant }>(reachedOfUser, [tenant, user.id, toTimestamp(now)])
+  if (!user.active) return
+  for (const { id, endedFor } of rows)
+    await raiseBarrier(db, { tenant, id, endedFor, eventId: newId() as DeprovisioningEventId, now, requestId })
+}
+
+const endIsDue = keptStatement(
+  `SELECT EXISTS (SELECT 1 FROM subjects WHERE deactivates_at > $1 AND deactivates_at <= $2 AND ended_for IS DISTINCT FROM deactivates_at) AS "isDue"`,
+)
+
+/** Whether anybody's end has come after the one moment and until the other, and no barrier has been raised for it. */
+export async function isEndDueAcrossTenants(db: AcrossDb, after: Instant, until: Instant): Promise<boolean> {
+  const { rows } = await db.query<{ isDue: boolean }>(endIsDue, [toTimestamp(after), toTimestamp(until)])
+  return rows[0]?.isDue ?? false
 }
 
 export type EndedSubject = { readonly tenant: TenantId; readonly id: SubjectId }
 
 /**
- * People whose end has come, and for whom no barrier has been raised yet; of each tenant the earliest first, and one of each tenant before the second of
- * any: a directory that names ends in the past again and again holds up its own people alone.
+ * People whose end has come, and for whom no barrier has been raised yet, but those `except`; of each tenant the earliest first, and one of each tenant
+ * before the second of any: a directory that names ends in the past again and again holds up its own people alone.
  */
-export async function listEndedSubjectsAcrossTenants(db: AcrossDb, now: Instant, limit: number): Promise<readonly EndedSubject[]> {
+export async function listEndedSubjectsAcrossTenants(
+  db: AcrossDb,
+  now: Instant,
+  limit: number,
+  except: readonly SubjectId[] = [],
+): Promise<readonly EndedSubject[]> {
   const { rows } = await db.query<EndedSubject>(
     `SELECT tenant_id AS tenant, id FROM (
        SELECT tenant_id, id, deactivates_at, row_number() OVER (PARTITION BY tenant_id ORDER BY deactivates_at, id) AS turn
-         FROM subjects WHERE deactivates_at <= $1 AND ended_for IS DISTINCT FROM deactivates_at) ended
+         FROM subjects WHERE deactivates_at <= $1 AND ended_for IS DISTINCT FROM deactivates_at AND id <> ALL ($3::uuid[])) ended
      ORDER BY turn, deactivates_at LIMIT $2`,
-    [toTimestamp(now), limit],
+    [toTimestamp(now), limit, except],
   )
   return rows
 }
 
+const reached = keptStatement(`UPDATE subjects SET ended_for = deactivates_at WHERE tenant_id = $1 AND id = (
+     SELECT id FROM subjects WHERE tenant_id = $1 AND id = $2 AND deactivates_at <= $3 AND ended_for IS DISTINCT FROM deactivates_at FOR UPDATE SKIP LOCKED)
+   RETURNING ended_for AS "endedFor"`)
+
 /**
  * Raises the barrier of one of them, once for each end that was named. The door stays shut by the end itself: a directory that names a later one
- * lets her in again, and nothing that died comes back.
+ * lets her in again, and nothing that died comes back. False as well while somebody else holds her: who does so ends her, or she is found again.
  */
 export async function endSubject(db: Db, { tenant, id }: EndedSubject, eventId: DeprovisioningEventId, now: Instant): Promise<boolean> {
-  const { rows } = await db.query<{ ended_for: Instant }>(
-    `UPDATE subjects SET ended_for = deactivates_at WHERE tenant_id = $1 AND id = $2 AND deactivates_at <= $3 AND ended_for IS DISTINCT FROM deactivates_at
-     RETURNING ended_for`,
-    [tenant, id, toTimestamp(now)],
-  )
+  const { rows } = await db.query<{ endedFor: Instant }>(reached, [tenant, id, toTimestamp(now)])
   const [ended] = rows
   if (ended === undefined) return false
-  await deprovision(db, {
-    ...{ tenant, eventId, source: 'scim', target: 'subject', targetId: id, now, requestId: undefined },
-    reason: 'the end that the directory named has come',
-    toldAt: ended.ended_for,
-  })
+  await raiseBarrier(db, { tenant, id, endedFor: ended.endedFor, eventId, now, requestId: undefined })
   return true
 }
+
+type Ended = EndedSubject & {
+  readonly endedFor: Instant
+  readonly eventId: DeprovisioningEventId
+  readonly now: Instant
+  readonly requestId: string | undefined
+}
+
+const raiseBarrier = (db: Db, { id, endedFor, ...ended }: Ended): Promise<unknown> =>
+  deprovision(db, {
+    ...{ ...ended, source: 'scim', target: 'subject', targetId: id, toldAt: endedFor },
+    reason: 'the end that the directory named has come',
+  })

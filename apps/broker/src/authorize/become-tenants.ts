@@ -6,7 +6,7 @@
  */
 import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { Client } from '@drawbridge/core/oauth/client'
-import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
+import { whyNothingNewAt } from '@drawbridge/core/oauth/client-registration'
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
@@ -73,7 +73,7 @@ async function clientAt({ deps, http, client }: Flow, tenant: ResolvedTenant): P
 async function refuseAt({ deps, pending }: Flow, tenant: ResolvedTenant, client: Client): Promise<Answer | undefined> {
   const refusal = client.blockedAt === undefined ? findUnanswerable(pending, client) : { reason: 'client_blocked' as const }
   if (refusal) return refuseOnPage(refusal)
-  const why = whyNothingNew(tenant.clientRegistration, client)
+  const why = whyNothingNewAt(tenant, client)
   if (why === 'way_closed') return refuseOnPage({ reason: 'client_way_closed' })
   return why && refuseUnapproved(deps, tenant, client)
 }

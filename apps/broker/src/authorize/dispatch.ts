@@ -14,7 +14,7 @@
  * The gate before upstream protects the person from being carried through her IdP for a stranger; the gate after policy shows what
  * would really be granted. Nothing is remembered between requests in this process.
  */
-import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
+import { whyNothingNewAt } from '@drawbridge/core/oauth/client-registration'
 import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { mustBePushed } from '@drawbridge/core/oauth/pushed-request'
 import { isOnOwnMachine } from '@drawbridge/core/oauth/redirect-uri'
@@ -97,7 +97,7 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
 
 /** At every step: an admin may have closed the way by which this client came, or its approval may be lost, while the person was away. */
 async function refuseShut({ deps, tenant, client }: Flow): Promise<StepEnd | undefined> {
-  const why = whyNothingNew(tenant.clientRegistration, client)
+  const why = whyNothingNewAt(tenant, client)
   if (why === undefined) return undefined
   if (why === 'way_closed') return refuseOnPage({ reason: 'client_way_closed' })
   // An approval counts at once, also where this process has not heard of it.

@@ -6,7 +6,7 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import { acceptRequest, matchClient, parseAuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
 import { type Client, isVouchedForItself, type ProvenClient } from '@drawbridge/core/oauth/client'
-import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
+import { whyNothingNewAt } from '@drawbridge/core/oauth/client-registration'
 import { type OAuthError, oauthErrors } from '@drawbridge/core/oauth/error'
 import {
   bindPush,
@@ -108,7 +108,7 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
 
 /** As the authorization endpoint judges it, by the same rules, and again when it is used. What it comes to are the parameters to keep. */
 function judge(tenant: ResolvedTenant, client: Client, form: SingleValuedForm): Result<SingleValuedForm, OAuthError> {
-  const why = whyNothingNew(tenant.clientRegistration, client)
+  const why = whyNothingNewAt(tenant, client)
   if (why !== undefined) return err({ reason: `client_${why}` })
   const parameters = parametersOfPush(form, client.id)
   if (!parameters.ok) return parameters

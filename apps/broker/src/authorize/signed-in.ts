@@ -121,7 +121,7 @@ const admitWith = ({ flow, session, identity, isOwn }: Asked, ownFactor: OwnFact
     session: { startedAt: session.createdAt, isOwn, consentedAt },
     privilegedFrom: privilegedFrom(session.factorsResetAt),
     deactivatesAt: session.deactivatesAt,
-    from: flow.http,
+    from: { address: flow.http.knownAddress, country: flow.http.country },
     now: flow.now,
   })
 

@@ -4,19 +4,21 @@ import { isIP, isIPv6 } from 'node:net'
 import { toWords } from '@drawbridge/runtime/special-use'
 
 /**
- * Believes as many entries of X-Forwarded-For, from the right, as there are proxies of our own. With none, the header is
- * whatever a stranger wrote and is not read.
+ * The entry of X-Forwarded-For that the outermost of our own proxies wrote: the one that has as many behind it as there are proxies nearer to us.
+ * Each of them adds one. Where there are fewer, or that one is no address, somebody came round a proxy: every entry may be his own, and from where
+ * he asks nobody knows. With no proxies the header is whatever a stranger wrote and is not read.
  */
-export function clientAddress(request: IncomingMessage, trustedProxyHops: number): string {
-  const peer = request.socket.remoteAddress ?? 'unknown'
-  if (trustedProxyHops === 0) return peer
-  const forwarded = String(request.headers['x-forwarded-for'] ?? '')
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '')
-  const claimed = forwarded[Math.max(0, forwarded.length - trustedProxyHops)]
-  return claimed !== undefined && isIP(claimed) !== 0 ? claimed : peer
+export function knownAddress(request: Pick<IncomingMessage, 'headers' | 'socket'>, trustedProxyHops: number): string | undefined {
+  if (trustedProxyHops === 0) return request.socket.remoteAddress
+  const entries = String(request.headers['x-forwarded-for'] ?? '').split(',')
+  const [told = '', ...behind] = entries.slice(-trustedProxyHops).map((entry) => entry.trim())
+  const isOfOurProxies = entries.length >= trustedProxyHops && behind.every((entry) => entry !== '')
+  return isOfOurProxies && isIP(told) !== 0 ? told : undefined
 }
+
+/** Whom a request is counted for and written down as: where nobody knows from where it comes, who brought it to us. */
+export const clientAddress = (request: Pick<IncomingMessage, 'socket'>, known: string | undefined): string =>
+  known ?? request.socket.remoteAddress ?? 'unknown'
 
 /**
  * Whom an address is counted as. One customer holds at least a /64 of IPv6 and may send from any address in it, so all of them are one;

@@ -32,7 +32,10 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   readonly rawBody: Buffer
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly cookies: ReadonlyMap<string, string>
+  /** By whom it is counted and written down. Nothing is allowed for it: see `knownAddress`. */
   readonly address: string
+  /** From where it comes, for policies. Absent where it did not come through all proxies of the operator's own. */
+  readonly knownAddress: string | undefined
   /** Two letters, where a proxy of the operator's own says it. */
   readonly country: string | undefined
   readonly requestId: RequestId
@@ -68,6 +71,8 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly tenantLimit?: RateLimitName
   /** What its client address counts under, where that is not everything that comes from there. */
   readonly addressLimit?: RateLimitName
+  /** Whose calls leave the limit of their address alone. They have one of their own, which `authorize` takes from. */
+  readonly sparesAddress?: (caller: Pick<HttpRequest, 'params' | 'headers'>, deps: BrokerDeps) => boolean
   /** Answers though the tenant is suspended: keys, metadata and notices must outlive a suspension. */
   readonly servesSuspended?: true
   readonly tag?: string

@@ -5,6 +5,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { Clock } from '@drawbridge/runtime/clock'
 import type { LimitLevel, SpentLimit } from '@drawbridge/store/shared-limits'
+import { createShelf, type Shelf } from './shelf.js'
 
 export type RateLimit = { readonly perSecond: number; readonly burst: number }
 
@@ -70,8 +71,17 @@ export const rateLimits = {
   userinfo: { perSecond: 5, burst: 200 },
   /** What one resource server that proves itself asks of tokens. */
   introspection: { perSecond: 2000, burst: 5000 },
-  /** The same per client address, in place of the limit of everything: a guard that hears no notices asks of every call, and all its replicas may come from one address. */
+  /**
+   * The same per client address, in place of the limit of everything, of whoever has not proven himself to this process lately: a guard that hears no notices asks
+   * of every call, and all its replicas may come from one address.
+   */
   introspection_address: { perSecond: 1000, burst: 5000 },
+  /** Streams and polls of one resource server that proves itself, at one issuer: the guards of a large fleet ask again whenever one notice is written. */
+  resource_server: { perSecond: 2000, burst: 10_000 },
+  /** The same per client address, of whoever has not proven himself to this process lately. Who has counts for himself alone: a stranger may come from there, too. */
+  resource_server_address: { perSecond: 200, burst: 2000 },
+  /** Sets of public keys, per client address: who cannot have them believes neither tokens nor notices. */
+  keys_address: { perSecond: 200, burst: 2000 },
   /** Streams that the guards of one resource server open: all replicas of a large fleet at once, and then one now and then. Each is answered with every living barrier. */
   guard_stream: { perSecond: 5, burst: 1000 },
   /** Grants opened for one person. */
@@ -79,8 +89,8 @@ export const rateLimits = {
 } as const satisfies Record<string, RateLimit>
 export type RateLimitName = keyof typeof rateLimits
 
-/** Buckets kept; when full, the oldest go, which only ever forgives. */
-const mostBuckets = 50_000
+/** Buckets kept of each limit: what is counted under one name takes no room under another. */
+const mostBuckets = 20_000
 /** What a process has spent of a limit is told to the others whenever it is this part of its burst: so much more may each of them let through. */
 const toldPart = 1 / 16
 
@@ -123,15 +133,28 @@ const join = (before: Spent, then: Spent, limit: RateLimit): Spent => ({
 
 const nothing = (at: Instant): Spent => ({ spent: 0, level: 0, at })
 
-export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
-  const buckets = new Map<string, Bucket>()
+/** When all of it will have run off: from then on it says nothing that a new one would not. */
+const emptiesAt = ({ at, level, limit }: Bucket): number => (level === 0 ? at : at + (level / limit.perSecond) * 1000)
+
+/** `most`: buckets of each name. */
+export function createRateLimiter(clock: Clock, factor = 1, most = mostBuckets): RateLimiter {
+  const shelves = new Map<string, Shelf<Bucket>>()
   const toTell = new Set<string>()
-  const bucketOf = (id: string, limit: RateLimit, now: Instant): Bucket => {
-    const known = buckets.get(id)
+  const shelfOf = (name: string): Shelf<Bucket> => {
+    const known = shelves.get(name)
+    if (known !== undefined) return known
+    const made = createShelf(most, emptiesAt)
+    shelves.set(name, made)
+    return made
+  }
+  const find = (id: string): Bucket | undefined => shelves.get(id.slice(0, id.indexOf(' ')))?.get(id)
+  const bucketOf = (name: RateLimitName, id: string, limit: RateLimit, now: Instant): Bucket => {
+    const shelf = shelfOf(name)
+    const known = shelf.get(id)
     if (known === undefined) {
-      if (buckets.size >= mostBuckets) buckets.delete(buckets.keys().next().value as string)
       const made = { level: 0, at: now, untold: nothing(now), limit }
-      buckets.set(id, made)
+      const forgotten = shelf.put(id, made)
+      if (forgotten !== undefined) toTell.delete(forgotten)
       return made
     }
     known.limit = limit
@@ -144,7 +167,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
       const { perSecond, burst } = rateLimits[name]
       const limit = quota?.limit ?? { perSecond: perSecond * factor, burst: burst * factor }
       const id = `${name} ${quota?.slug ?? ''} ${of}`
-      const bucket = bucketOf(id, limit, clock.now())
+      const bucket = bucketOf(name, id, limit, clock.now())
       const missing = bucket.level + 1 - limit.burst
       if (missing > 0) return { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(missing / limit.perSecond)) }
       bucket.level += 1
@@ -157,7 +180,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
       for (const id of toTell) {
         if (told.length >= most) break
         toTell.delete(id)
-        const bucket = buckets.get(id)
+        const bucket = find(id)
         if (bucket === undefined) continue
         told.push({ key: id, perSecond: bucket.limit.perSecond, ...bucket.untold })
         bucket.untold = nothing(bucket.untold.at)
@@ -166,7 +189,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
     },
     putBack: (spent) => {
       for (const { key, ...before } of spent) {
-        const bucket = buckets.get(key)
+        const bucket = find(key)
         if (bucket === undefined) continue
         bucket.untold = join(before, bucket.untold, bucket.limit)
         toTell.add(key)
@@ -175,7 +198,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
     learn: (levels) => {
       const now = clock.now()
       for (const { key, ...before } of levels) {
-        const bucket = buckets.get(key)
+        const bucket = find(key)
         if (bucket === undefined) continue
         const at = Math.max(before.at, bucket.untold.at)
         bucket.level = runOff(levelAfter(before, bucket.untold, bucket.limit), bucket.limit, now - at)

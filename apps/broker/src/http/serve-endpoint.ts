@@ -8,7 +8,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { busyBy } from '@drawbridge/store/turns'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
-import { clientAddress, limitKey } from './client-address.js'
+import { clientAddress, knownAddress, limitKey } from './client-address.js'
 import { clientCountry } from './client-country.js'
 import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
@@ -69,7 +69,8 @@ async function answerRequest(
   const { deps, limiter } = serving
   const { endpoint, params } = matched
   const shape = endpoint.refusals
-  const address = clientAddress(request, deps.settings.trustedProxyHops)
+  const known = knownAddress(request, deps.settings.trustedProxyHops)
+  const address = clientAddress(request, known)
   const slug = params['tenant']
   const quotas = slug === undefined ? undefined : await labQuotas(deps, endpoint, slug)
   const spend = (limit: RateLimitName, of = limitKey(address)): Answer | undefined => {
@@ -79,11 +80,14 @@ async function answerRequest(
     deps.metrics.count('drawbridge_rate_limited_total', { limit })
     return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })
   }
-  const limited = spend(endpoint.addressLimit ?? 'address') ?? (endpoint.rateLimit && spend(endpoint.rateLimit))
+  const sparesAddress = endpoint.sparesAddress?.({ params, headers: headersOf(request) }, deps) === true
+  const limited =
+    (sparesAddress ? undefined : spend(endpoint.addressLimit ?? 'address')) ?? (endpoint.rateLimit && spend(endpoint.rateLimit))
   if (limited) return limited
   const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
   if (!body.ok) return refuseHttp(shape, body.error)
-  const asked = toHttpRequest(request, matched, body.value, { address, country: clientCountry(request, deps.settings), requestId })
+  const place = { address, knownAddress: known, country: clientCountry(request, deps.settings) }
+  const asked = toHttpRequest(request, matched, body.value, { ...place, requestId })
   const tenant = await findTenant(deps, endpoint, asked)
   if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
   if (endpoint.front && !tenant) return refuseHttp(shape, 'path_unknown')
@@ -111,13 +115,15 @@ async function labQuotas(deps: BrokerDeps, endpoint: Endpoint, slug: string) {
   return (await deps.configuration.find(slug))?.labRateLimits
 }
 
+const headersOf = (request: IncomingMessage) => request.headers as HttpRequest['headers']
+
 function toHttpRequest(
   request: IncomingMessage,
   matched: Matched,
   rawBody: Buffer,
-  { address, country, requestId }: Pick<HttpRequest, 'address' | 'country' | 'requestId'>,
+  whoAsks: Pick<HttpRequest, 'address' | 'knownAddress' | 'country' | 'requestId'>,
 ): Omit<HttpRequest, 'spend'> {
-  const headers = request.headers as Readonly<Record<string, string | undefined>>
+  const headers = headersOf(request)
   const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   const isForm = contentType === 'application/x-www-form-urlencoded'
   const filled =
@@ -139,9 +145,7 @@ function toHttpRequest(
     rawBody,
     headers,
     cookies: parseCookies(headers['cookie']),
-    address,
-    country,
-    requestId,
+    ...whoAsks,
     parsed: undefined,
     caller: undefined,
   }

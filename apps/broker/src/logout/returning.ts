@@ -31,6 +31,6 @@ export async function findReturn(deps: BrokerDeps, known: ResolvedTenant, asked:
   if (asked === undefined) return undefined
   const tenant = await presentAt(known, deps)
   const client = await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: asked.clientId as ClientId })
-  const url = returnOfSignOut({ ...asked, state: asked.state }, client, tenant.clientRegistration)
+  const url = returnOfSignOut({ ...asked, state: asked.state }, client, tenant)
   return client === undefined || url === undefined ? undefined : { url, unasked: mayBeSentToUnasked(client, url), asked }
 }

@@ -60,6 +60,45 @@ test('is kept when it is named, changed and taken back, and each time what is op
   expect(await kindsOf(directory)).toEqual(['scim_user.end_changed', 'scim_user.end_changed', 'scim_user.end_changed'])
 })
 
+const toldOf = async ({ tenant }: Directory) =>
+  (
+    await owner<{ told: string }>(
+      `SELECT e.reason || ', told: ' || (SELECT count(*) FROM outbox o WHERE o.kind = 'revoke' AND o.payload ->> 'eventId' = e.id::text) AS told
+         FROM deprovisioning_events e WHERE e.tenant_id = $1 AND e.target_id = $2 ORDER BY e.barrier_at, e.id`,
+      [tenant.tenantId, tenant.subjectId],
+    )
+  ).map(({ told }) => told)
+
+test('one that is past already when it is named is a barrier in that request, once, and is left to no job', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada())).body['id'])
+  expect(await subjectOf(directory)).toMatchObject({ epoch: 1 })
+  await directory.call('PUT', `/Users/${id}`, ada('2027-01-14'))
+  const told = 'the end that the directory named has come, told: 1'
+  expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 2, deactivated_at: null }, [told]])
+  await directory.call('PUT', `/Users/${id}`, ada('2027-01-14'))
+  const { tenant } = directory
+  const due = await acrossTenants(broker.fixture.database, (db) => listEndedSubjectsAcrossTenants(db, broker.clock.at, 1000))
+  expect(due.filter((one) => one.tenant === tenant.tenantId)).toEqual([])
+  expect(await toldOf(directory)).toEqual([told])
+  await directory.call('PUT', `/Users/${id}`, ada('2027-01-15T08:00:00Z'))
+  expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 3 }, [told, told]])
+})
+
+test('one that is to come in a second is no barrier yet', async () => {
+  const directory = await aDirectory()
+  await directory.call('POST', '/Users', ada(new Date(broker.clock.at + 1000).toISOString()))
+  expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 1 }, []])
+})
+
+test('whoever is made inactive together with an end that is past is told of once', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada())).body['id'])
+  await directory.call('PUT', `/Users/${id}`, { ...ada('2020-01-01'), active: false })
+  expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivated_at: new Date(broker.clock.at) })
+  expect(await toldOf(directory)).toEqual(['the directory set active to false, told: 1'])
+})
+
 test('what is no date changes nothing and stands in the trail; without the setting nothing is read', async () => {
   const directory = await aDirectory()
   const id = String((await directory.call('POST', '/Users', ada('2030-06-30'))).body['id'])

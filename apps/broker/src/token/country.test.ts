@@ -91,3 +91,24 @@ it.each([
   const form = { grant_type: 'client_credentials', client_id: 'robot', client_secret: 'dbk_robot', resource: acme.resource }
   expect(await post(behindProxy, country, form)).toMatchObject(told)
 })
+
+it.each([
+  { when: 'both proxies say it', forwarded: '192.0.2.1, 10.0.0.8', told: { scope: 'read' } },
+  { when: 'it came round one of them, and the caller said it himself', forwarded: '192.0.2.1', told: { error: 'invalid_scope' } },
+  { when: 'it came round both', forwarded: undefined, told: { error: 'invalid_scope' } },
+])('an address that a rule demands is known where $when: $told', async ({ forwarded, told }) => {
+  const office = `version: 1\nclients: [{ name: elsewhere, clients: { ids: [robot] }, when: "!(request.address in ['192.0.2.1', '127.0.0.1', '::ffff:127.0.0.1'])", refuse: true }]\n`
+  await publish(fixture, acme, now, office)
+  const behindTwo = await aBroker(fixture.database, {
+    clock: { now: () => now },
+    settings: readEnv({ DRAWBRIDGE_TRUSTED_PROXY_HOPS: '2' }),
+  })
+  try {
+    const form = { grant_type: 'client_credentials', client_id: 'robot', client_secret: 'dbk_robot', resource: acme.resource }
+    const headers: Record<string, string> = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded }
+    const answer = await fetch(`${behindTwo.url}/t/acme/token`, { method: 'POST', body: new URLSearchParams(form), headers })
+    expect(await answer.json()).toMatchObject(told)
+  } finally {
+    await behindTwo.close()
+  }
+})

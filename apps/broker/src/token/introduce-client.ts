@@ -17,6 +17,7 @@ import { type Acted, asProvenClient } from '../clients/as-proven-client.js'
 import { authenticateClient, type ClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
 import { verifyProof } from '../clients/dpop.js'
+import { findShut } from '../clients/find-shut.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { ExchangeContext } from './exchange.js'
@@ -52,8 +53,10 @@ async function introduceClient(deps: BrokerDeps, asking: Asking): Promise<Result
   if (!front) return err(unknown)
   const registered = await authenticateClient(deps, { ...claim, tenant: front }, 'database')
   if (!registered.ok) return registered
+  const shut = findShut(front, registered.value)
+  if (shut) return err(shut)
   // Whatever the vendor vouches for, no admin of this tenant has.
-  const client = { ...registered.value, preApproved: false } as ProvenClient
+  const client = { ...registered.value, preApproved: false, approvedAtFront: registered.value.preApproved } as ProvenClient
   // One that describes itself is met by each tenant for itself, where a person begins to use it.
   if (client.kind === 'metadata_document') return err(unknown)
   const limited = limitOfClient(http, client, 'tenant_token')

@@ -97,7 +97,7 @@ function decideAgain(deps: BrokerDeps, { tenant, client, http, now }: ExchangeCo
   const { policy, domains } = tenant
   const resource = tenant.resource(grant.audience)
   const ground = { policy, domains, client, resource, mappingOf: claimSourcesOf(tenant), onUnclear: countUnclear(deps) }
-  const redecided = redecideGrant(ground, evidenceOf(grant), { address: http.address, country: http.country, now })
+  const redecided = redecideGrant(ground, evidenceOf(grant), { address: http.knownAddress, country: http.country, now })
   const { policy_now: policyVersion, claims_now: claimsVersion, directory_now: directoryVersion } = grant
   return redecided && { ...redecided, policyVersion, claimsVersion, directoryVersion }
 }

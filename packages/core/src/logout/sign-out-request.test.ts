@@ -23,7 +23,7 @@ const client: ReturningClient = {
   blockedAt: undefined,
 }
 const returnTo = (asked: string | undefined, who: ReturningClient | undefined, ways: ClientRegistration = everyWay) =>
-  returnOfSignOut({ postLogoutRedirectUri: asked, state: undefined }, who, ways)
+  returnOfSignOut({ postLogoutRedirectUri: asked, state: undefined }, who, { clientRegistration: ways })
 const hint = { clientId: 'c' as ClientId, sessionId: 's' }
 
 describe('what is asked', () => {
@@ -101,7 +101,9 @@ describe('where she ends up (§3)', () => {
   })
 
   test('with the state that it sent', () => {
-    expect(returnOfSignOut({ postLogoutRedirectUri: uri, state: 'a b&c' }, client, everyWay)).toBe(`${uri}?state=a+b%26c`)
+    expect(returnOfSignOut({ postLogoutRedirectUri: uri, state: 'a b&c' }, client, { clientRegistration: everyWay })).toBe(
+      `${uri}?state=a+b%26c`,
+    )
   })
 
   test.each([

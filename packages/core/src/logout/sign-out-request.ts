@@ -3,7 +3,7 @@
  * is believed but an ID token of ours, and an address that its client registered.
  */
 import { type Client, isVouchedFor } from '../oauth/client.js'
-import { type ClientRegistration, whyNothingNew } from '../oauth/client-registration.js'
+import { type RegistrationRules, whyNothingNewAt } from '../oauth/client-registration.js'
 import { isAtHostOf, matchesRedirectUri, withParameters } from '../oauth/redirect-uri.js'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
@@ -82,7 +82,10 @@ export function clientOfSignOut(
 }
 
 /** What of a client decides where a sign-out may lead. */
-export type ReturningClient = Pick<Client, 'id' | 'kind' | 'preApproved' | 'blockedAt' | 'redirectUris' | 'postLogoutRedirectUris'>
+export type ReturningClient = Pick<
+  Client,
+  'id' | 'kind' | 'preApproved' | 'approvedAtFront' | 'blockedAt' | 'redirectUris' | 'postLogoutRedirectUris'
+>
 
 /**
  * Where the browser may be sent in the end. `undefined`: nowhere, so it stays with us. Anybody can register a client, so one that nobody
@@ -94,10 +97,10 @@ export type ReturningClient = Pick<Client, 'id' | 'kind' | 'preApproved' | 'bloc
 export function returnOfSignOut(
   { postLogoutRedirectUri, state }: Pick<SignOutRequest, 'postLogoutRedirectUri' | 'state'>,
   client: ReturningClient | undefined,
-  registration: ClientRegistration,
+  rules: RegistrationRules,
 ): string | undefined {
   if (client === undefined || client.blockedAt !== undefined || postLogoutRedirectUri === undefined) return undefined
-  if (whyNothingNew(registration, client) !== undefined || !matchesRedirectUri(postLogoutRedirectUri, client.postLogoutRedirectUris))
+  if (whyNothingNewAt(rules, client) !== undefined || !matchesRedirectUri(postLogoutRedirectUri, client.postLogoutRedirectUris))
     return undefined
   if (!isVouchedFor(client) && !isAtHostOf(postLogoutRedirectUri, client.redirectUris)) return undefined
   return state === undefined ? postLogoutRedirectUri : withParameters(postLogoutRedirectUri, { state })

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ClientId } from '../tenant/ids.js'
 import {
   type ClientRegistration,
@@ -7,6 +7,7 @@ import {
   everyWay,
   isWayOpen,
   whyNothingNew,
+  whyNothingNewAt,
 } from './client-registration.js'
 
 const document = (id: string) => ({ kind: 'metadata_document' as const, id })
@@ -81,4 +82,40 @@ it.each([
 
 it.each(['https://claude.ai', 'claude.ai:443', 'Claude.ai', '*.claude.ai', 'claude.ai.', ''])('takes %j for no host', (host) => {
   expect(clientRegistrationShape.safeParse({ ...everyWay, documentHosts: [host] }).success).toBe(false)
+})
+
+describe('at the front, where the vendor has chosen, too,', () => {
+  const demanded = { ...everyWay, approvalRequired: true }
+  const closed = { ...everyWay, dynamic: false }
+  const at = (
+    clientRegistration: ClientRegistration,
+    vendorsRegistration: ClientRegistration,
+    preApproved: boolean,
+    approvedAtFront?: boolean,
+  ) => whyNothingNewAt({ clientRegistration, vendorsRegistration }, { kind: 'dynamic', id: 'c' as ClientId, preApproved, approvedAtFront })
+
+  it('a way is open that both leave open', () => {
+    expect(at(everyWay, everyWay, false)).toBe(undefined)
+    for (const [here, there] of [
+      [closed, everyWay],
+      [everyWay, closed],
+      [demanded, closed],
+      [closed, demanded],
+    ] as const)
+      expect(at(here, there, true, here !== demanded)).toBe('way_closed')
+    expect(at(demanded, closed, false, false)).toBe('way_closed')
+  })
+
+  it('an approval of the one is none of the other’s', () => {
+    expect(at(demanded, everyWay, false, true)).toBe('not_approved')
+    expect(at(everyWay, demanded, true, false)).toBe('not_approved')
+    expect(at(everyWay, demanded, true)).toBe('not_approved')
+    expect(at(demanded, demanded, true, true)).toBe(undefined)
+    expect(at(demanded, demanded, false, true)).toBe('not_approved')
+  })
+
+  it('a tenant’s own issuer asks for nothing of the vendor’s', () => {
+    const client = { kind: 'dynamic' as const, id: 'c' as ClientId, preApproved: true }
+    expect(whyNothingNewAt({ clientRegistration: demanded }, client)).toBe(undefined)
+  })
 })

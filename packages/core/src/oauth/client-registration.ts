@@ -81,6 +81,22 @@ export function whyNothingNew(
   return registration.approvalRequired && !isVouchedFor(client) ? 'not_approved' : undefined
 }
 
+/** What a tenant has chosen and, where its people and clients come by the front issuer, what the vendor has chosen for all who come there. */
+export type RegistrationRules = {
+  readonly clientRegistration: ClientRegistration
+  readonly vendorsRegistration?: ClientRegistration | undefined
+}
+
+/** At the front both have to let it: an approval of the one is none of the other's. */
+export function whyNothingNewAt(
+  { clientRegistration, vendorsRegistration }: RegistrationRules,
+  client: Pick<Client, 'kind' | 'id' | 'preApproved' | 'approvedAtFront'>,
+): 'way_closed' | 'not_approved' | undefined {
+  const here = whyNothingNew(clientRegistration, client)
+  if (vendorsRegistration === undefined || here === 'way_closed') return here
+  return whyNothingNew(vendorsRegistration, { ...client, preApproved: client.approvedAtFront === true }) ?? here
+}
+
 /** Whether the way by which a client of this kind and id becomes known is open. Of a document the whole host counts, whatever its port. */
 export function isWayOpen(registration: ClientRegistration, { kind, id }: Pick<Client, 'kind'> & { readonly id: string }): boolean {
   switch (kind) {

@@ -41,6 +41,8 @@ export type Client = {
   readonly accessTokenTtlSeconds: number | undefined
   /** Of a client of the front issuer, as one tenant has it: what it may have there in its own name. Absent: of another issuer, where its ceiling says it. */
   readonly machineAccess?: MachineAccess | undefined
+  /** Of a client of the front issuer, as one tenant has it: the vendor vouches for it as it is here. Its tenant does or not by `preApproved`. */
+  readonly approvedAtFront?: boolean | undefined
   readonly epoch: number
   readonly blockedAt: Instant | undefined
   /** Metadata documents only: from then on the stored copy is fetched again. */

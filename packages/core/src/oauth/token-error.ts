@@ -71,14 +71,14 @@ export const tokenErrors = {
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'the tenant grants nothing new to clients that became known in this way; its administrators can allow it',
+    say: 'nothing new is granted here to clients that became known in this way; the administrators of the tenant can allow it, and at the front issuer those of the vendor',
   },
   registration_not_approved: {
     code: 'unauthorized_client',
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'the tenant grants nothing to this client until one of its administrators has approved it',
+    say: 'nothing is granted here to this client until an administrator of the tenant has approved it, and at the front issuer one of the vendor where the vendor demands that, too',
   },
   grant_type_not_for_client: {
     code: 'unauthorized_client',

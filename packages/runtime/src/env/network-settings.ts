@@ -68,7 +68,8 @@ export const networkSettings: SettingEntries<NetworkSettings> = {
   },
   trustedProxyHops: {
     name: 'DRAWBRIDGE_TRUSTED_PROXY_HOPS',
-    description: 'How many proxies of your own stand in front; that many entries of X-Forwarded-For are believed, from the right.',
+    description:
+      'How many proxies of your own stand in front. Each adds an entry to X-Forwarded-For, and the one that the outermost of them wrote is believed. A request with fewer entries is counted for whoever brought it, and policies know no address of it. Only your proxies may reach the broker: whoever comes round them writes what he likes.',
     example: '1',
     default: '0',
     parse: required(whole(0, 10)),

@@ -11,6 +11,7 @@ import { identityFromJson, identityToJson } from '@drawbridge/core/identity/iden
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
+import type { RegistrationRules } from '@drawbridge/core/oauth/client-registration'
 import { whyDeniedInAbsence } from '@drawbridge/core/oauth/denied-in-absence'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
@@ -27,7 +28,6 @@ import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-clien
 import { findMissingProof } from '../../clients/dpop.js'
 import { findShut } from '../../clients/find-shut.js'
 import type { BrokerDeps } from '../../deps.js'
-import type { ResolvedTenant } from '../../http/tenant.js'
 import { auditRefusal } from '../audit-refusal.js'
 import type { ExchangeContext } from '../exchange.js'
 import { issueTokens, type TokenSet } from '../issue-tokens.js'
@@ -92,7 +92,7 @@ export async function redeemEvidence(deps: BrokerDeps, known: ExchangeContext, p
 
 /** Whoever may bring any assertion of the trust: one who proves himself, unless it says otherwise, and who may be granted anything new. */
 export function checkBringer(
-  tenant: Pick<ResolvedTenant, 'clientRegistration'>,
+  tenant: RegistrationRules,
   client: ProvenClient,
   { publicClients }: { readonly publicClients: boolean },
 ): Result<undefined, Refused> {
@@ -163,7 +163,7 @@ function decideOn(
     scopes,
     stepUpsDone: 0,
     session: { startedAt: identity.authentication.authenticatedAt ?? issuedAt },
-    from: { address: http.address, country: http.country },
+    from: { address: http.knownAddress, country: http.country },
     privilegedFrom: privilegedFrom(person?.factorsResetAt),
     now,
   })

@@ -30,7 +30,7 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
     if (!resource) return ifUnchanged(deps, client, err({ reason: 'resource_not_of_grant' }))
     const shut = findShut(tenant, client)
     if (shut) return ifUnchanged(deps, client, err(shut))
-    const { address, country } = http
+    const { knownAddress: address, country } = http
     const asked = { scopes: request.scopes, resource, policy: tenant.policy, address, country, onUnclear: countUnclear(deps) }
     const access = decideOwnAccess(client, asked, now)
     if (!access.ok) return ifUnchanged(deps, client, err({ reason: access.error }))

@@ -119,7 +119,7 @@ function decideOn(deps: BrokerDeps, { tenant, client, http, now }: ExchangeConte
   const ground = { policy, domains, client, resource, mappingOf: claimSourcesOf(tenant), onUnclear: countUnclear(deps) }
   const latest = addSeconds(now, idJagLimits.lifeSeconds)
   const tokenEndsAt = grant.expires_at < latest ? grant.expires_at : latest
-  const moment = { address: http.address, country: http.country, now, tokenEndsAt }
+  const moment = { address: http.knownAddress, country: http.country, now, tokenEndsAt }
   const decision = decideExchange(ground, { ...evidenceOf(grant), scopes }, moment)
   const stored = {
     ...groundOf(tenant.configurationVersion, grant),

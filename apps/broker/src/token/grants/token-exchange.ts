@@ -130,7 +130,7 @@ function decideOn(
   if (!left.ok) return err({ reason: left.error, of: subject })
   const { policy, domains } = tenant
   const ground = { policy, domains, client, resource, mappingOf: claimSourcesOf(tenant), onUnclear: countUnclear(deps) }
-  const moment = { address: http.address, country: http.country, now, tokenEndsAt: subject.endsAt }
+  const moment = { address: http.knownAddress, country: http.country, now, tokenEndsAt: subject.endsAt }
   const decision = decideExchange(ground, { ...evidenceOf(grant), scopes: left.value, createdAt: grant.given_at }, moment)
   return ok({
     ...groundOf(tenant.configurationVersion, grant),
