@@ -88,23 +88,18 @@ export async function findActiveKey(
   return rows[0]
 }
 
-/** What expires by time: notices, their delivery records, revocations. Each at most `limit` rows per call. What an event stream still owes stays. */
+/** At most `limit` notices that have expired, with their delivery records; answers how many notices. What an event stream still owes stays. */
 export async function deleteExpiredNoticesAcrossTenants(db: AcrossDb, now: Instant, limit: number): Promise<number> {
-  const at = toTimestamp(now)
-  const notices = await db.query(
+  const { rowCount } = await db.query(
     `WITH gone AS (
        DELETE FROM notices WHERE ctid = ANY (ARRAY(
          SELECT n.ctid FROM notices n
-           WHERE n.expires_at < $1 AND NOT EXISTS (SELECT 1 FROM event_streams s WHERE s.status <> 'disabled' AND ${owed}) LIMIT $2)) RETURNING tenant_id, resource_id, position
+           WHERE n.expires_at < $1 AND NOT EXISTS (SELECT 1 FROM event_streams s WHERE s.status <> 'disabled' AND ${owed}) ORDER BY n.expires_at LIMIT $2)) RETURNING tenant_id, resource_id, position
      ), records AS (
        DELETE FROM notice_deliveries USING gone WHERE notice_deliveries.tenant_id = gone.tenant_id
           AND notice_deliveries.resource_id = gone.resource_id AND notice_deliveries.position = gone.position
      ) SELECT 1 FROM gone`,
-    [at, limit],
+    [toTimestamp(now), limit],
   )
-  const revocations = await db.query(
-    'DELETE FROM revocations WHERE ctid = ANY (ARRAY(SELECT ctid FROM revocations WHERE expires_at < $1 LIMIT $2))',
-    [at, limit],
-  )
-  return notices.rowCount + revocations.rowCount
+  return rowCount
 }

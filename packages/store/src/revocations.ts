@@ -235,3 +235,12 @@ export async function markEventsSwept(
 ): Promise<void> {
   await db.query(sweptEvents, [tenant, events, toTimestamp(now)])
 }
+
+/** At most `limit` that have expired: nothing that they say is believed any more by itself. Answers how many. */
+export async function deleteExpiredRevocationsAcrossTenants(db: AcrossDb, now: Instant, limit: number): Promise<number> {
+  const { rowCount } = await db.query(
+    'DELETE FROM revocations WHERE ctid = ANY (ARRAY(SELECT ctid FROM revocations WHERE expires_at < $1 ORDER BY expires_at LIMIT $2))',
+    [toTimestamp(now), limit],
+  )
+  return rowCount
+}

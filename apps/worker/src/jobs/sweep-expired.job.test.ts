@@ -12,7 +12,7 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { countOf, jobDeps } from '../../test/a-company.js'
-import { sweepExpired } from './sweep-expired.job.js'
+import { sweepBatch, sweepExpired } from './sweep-expired.job.js'
 
 const now = instant(1_800_000_000_000)
 let fixture: TestDatabase
@@ -288,4 +288,31 @@ test('members of a group that was emptied or deleted go, those that count stay',
   expect(new Set(left.map((row) => `${row.group_id} ${row.member_id}`))).toEqual(
     new Set([`${emptied} ${users[0]}`, `${living} ${users[0]}`, `${living} ${users[1]}`]),
   )
+})
+
+test('of done entries, notices and revocations more than one batch goes in one run, and what an event needs stays', async () => {
+  const backlog = sweepBatch + 10
+  const event = randomUUID()
+  const { tenantId, issuerId, resourceId } = acme
+  await write(
+    `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at) VALUES ($1, $2, 'scim', 'subject', 'ada', 'x', $3, $3)`,
+    ...[tenantId, event, new Date(now)],
+  )
+  await write(
+    `INSERT INTO outbox (tenant_id, kind, payload, created_at, done_at) SELECT $1, 'revoke', '{}', $2, $2 FROM generate_series(1, $3::int)`,
+    ...[tenantId, new Date(now), backlog],
+  )
+  await write(
+    `INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
+     SELECT $1, $2, n, gen_random_uuid(), $3, '', $5, $5, $1, $4 FROM generate_series(1, $6::int) AS n`,
+    ...[tenantId, resourceId, event, issuerId, new Date(now), backlog],
+  )
+  await write(
+    `INSERT INTO revocations (tenant_id, event_id, issuer_id, target, target_id, epoch, at, expires_at)
+     SELECT $1, $2, $3, 'subject', n, 2, $4, $4 FROM generate_series(1, $5::int) AS n`,
+    ...[tenantId, event, issuerId, new Date(now), backlog],
+  )
+  await sweepAt(addSeconds(now, 2 * 86_400))
+  const left = await Promise.all(['outbox', 'notices', 'revocations', 'deprovisioning_events'].map((table) => countOf(fixture, table)))
+  expect(left).toEqual([0, 0, 0, 1])
 })
