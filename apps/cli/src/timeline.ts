@@ -44,9 +44,13 @@ export async function acceptHistory(
 }
 
 /** A barrier that is answered before it is durable is none. What only a demonstration or a laboratory holds may be lost. */
-function refuseForgetful({ settings, kind }: Held, { isDurable, waitsForStandby }: Standing): void {
+function refuseForgetful({ settings, kind }: Held, { isDurable, reachesDisk, waitsForStandby }: Standing): void {
   if (kind === 'production' && !isDurable)
     throw new Error('PostgreSQL answers commits before they are durable (synchronous_commit): a revocation could be lost; set it to on')
+  if (kind === 'production' && !reachesDisk)
+    throw new Error(
+      'PostgreSQL does not write to the disk before it answers (fsync): a power cut could take a revocation back; set it to on',
+    )
   if (kind === 'production' && settings.failover === 'lossless' && !waitsForStandby)
     throw new Error(
       'DRAWBRIDGE_FAILOVER=lossless needs a standby that PostgreSQL waits for: set synchronous_standby_names, and synchronous_commit to on',

@@ -23,9 +23,10 @@ export async function aPlainPostgres(): Promise<PlainPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'drawbridge-plain-'))
   chmodSync(folder, 0o755)
   const port = await freePort()
-  const options = { dataDirectory: join(folder, 'data'), port, durable: false, password: 'the-owner-of-the-test' }
+  const settings = { fsync: 'on' }
+  const options = { dataDirectory: join(folder, 'data'), port, durable: false, password: 'the-owner-of-the-test', settings }
   let server: EmbeddedPostgres = await startEmbeddedPostgres(options)
-  // A production refuses a server that answers commits before they are durable.
+  // A production refuses a server that answers commits before they are durable, and one that does not write to the disk.
   await asOwner(server.url('postgres'), 'ALTER ROLE ALL SET synchronous_commit = on')
   return {
     ownerUrl: server.url('drawbridge'),

@@ -6,7 +6,7 @@ import { openPlatform } from '@drawbridge/cli/platform'
 import { runRecover } from '@drawbridge/cli/recover'
 import { readEnv } from '@drawbridge/runtime/env'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
-import { asOwner } from '@drawbridge/testkit/database'
+import { asOwner, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { aPlainPostgres, type PlainPostgres, productionOn } from './a-plain-postgres.js'
 
@@ -91,6 +91,17 @@ it('a production whose commits are answered before they are durable does not sta
   await expect(start()).rejects.toThrow('a revocation could be lost')
   await asOwner(postgres.ownerUrl, 'ALTER DATABASE drawbridge RESET synchronous_commit')
   await start()
+})
+
+it('a production whose server does not write to the disk before it answers does not start', async () => {
+  const forgetful = await testDatabase({ waitsForCommits: true })
+  try {
+    await start({ DATABASE_URL: forgetful.url })
+    await asOwner(forgetful.ownerUrl, 'DROP FUNCTION says_durable.current_setting')
+    await expect(start({ DATABASE_URL: forgetful.url })).rejects.toThrow('a power cut could take a revocation back')
+  } finally {
+    await forgetful.close()
+  }
 })
 
 it('knows its one word', async () => {

@@ -88,7 +88,7 @@ export const grantStateColumns = `${grantBarrierColumns},
   g.issuer_id, g.client_id, g.subject_id, g.session_id, g.audience, g.identity_scopes, g.asked_acr,
   g.policy_version, g.claims_version, g.directory_version, ${grantEvidenceColumns},
   t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now, COALESCE(cn.directory_version, 0) AS directory_now,
-  GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
+  GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at, g.barrier_at) AS barrier_at,
   COALESCE('refresh_token' = ANY(cl.grant_types), false) AS client_refreshes`
 
 /** What a grant `g` hangs on. */

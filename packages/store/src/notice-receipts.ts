@@ -1,6 +1,6 @@
 /**
  * Receipts: which guard instances and event streams had to hear of an event, what became of it at each, and since when everything of its target is dead
- * everywhere. They belong to the tenant of the event, also where the resource is the vendor's, and outlive the notices.
+ * everywhere. They belong to the tenant of the event, also where the resource is the vendor's, and outlive the notices; how long: `event-retention.ts`.
  *
  * `insertNotices` makes them, one for each stream that lives then. An instance that opens its stream later finds the barrier in its snapshot.
  */
@@ -62,7 +62,7 @@ const markedDead = ({ which, isAwaited }: Conditions): KeptStatement =>
     `WITH due AS MATERIALIZED (
        SELECT tenant_id, id FROM deprovisioning_events WHERE dead_at IS NULL AND (tenant_id, id) IN (
           SELECT e.tenant_id, e.id FROM deprovisioning_events e
-           WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL
+           WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL AND e.receivers_folded_at IS NULL
              AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND ${isAwaited}) AND ${which})
         ORDER BY tenant_id, id FOR NO KEY UPDATE
      ), dead AS (
@@ -123,7 +123,9 @@ export type RevocationReceipt = {
   readonly refused: number
   readonly lapsed: number
   readonly paused: number
-  /** Null: nobody asked for them. */
+  /** Since when only the counts are left of the receipts. */
+  readonly receiversFoldedAt: Instant | null
+  /** Null: nobody asked for them, or they are folded. */
   readonly receivers: readonly Receiver[] | null
 }
 
@@ -133,6 +135,8 @@ export type ReceiptFilter = {
   readonly matched: boolean | undefined
   readonly withReceivers: boolean
 }
+
+const counts = ['due', 'notified', 'acknowledged', 'refused', 'lapsed', 'paused'] as const
 
 /** Of one event. Whoever runs more replicas than this sees by `due` that some are not listed. */
 export const mostReceiversListed = 1000
@@ -148,7 +152,8 @@ export async function listRevocationReceipts(
     `SELECT e.id AS "eventId", e.source, e.target, e.target_id AS "targetId", e.reason, e.matched, e.told_at AS "toldAt",
        e.received_at AS "receivedAt", e.barrier_at AS "barrierAt", e.swept_at AS "sweptAt", e.dead_at AS "deadAt",
        extract(epoch FROM e.dead_at - e.barrier_at)::float8 AS "secondsToDead",
-       r.due, r.notified, r.acknowledged, r.refused, r.lapsed, r.paused, l.receivers
+       e.receivers_folded_at AS "receiversFoldedAt", ${counts.map((count) => `coalesce((e.folded_receipts ->> '${count}')::int, r.${count}) AS ${count}`).join(', ')},
+       CASE WHEN e.receivers_folded_at IS NULL THEN l.receivers END AS receivers
      FROM (SELECT * FROM deprovisioning_events
             WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3::uuid))
               AND ($5::timestamptz IS NULL OR received_at >= $5) AND ($6::timestamptz IS NULL OR received_at < $6) AND ($7::boolean IS NULL OR matched = $7)

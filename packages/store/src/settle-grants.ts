@@ -163,7 +163,8 @@ const because = `CASE v.cause WHEN 'policy' THEN format('version %s of the polic
 
 /**
  * `$3` the decisions, `$4` the barrier, `$5` the version they were made under. Life has shrunk when an access token that is out could outlive
- * what is left. A second is allowed for, because lives are counted in whole ones.
+ * what is left. A second is allowed for, because lives are counted in whole ones. Whoever compares times is told the barrier's, so the grant keeps it: its
+ * next token is of a later second.
  */
 const writeStatement = `
   WITH decided AS (
@@ -191,6 +192,7 @@ const writeStatement = `
     UPDATE grants g SET policy_version = v.policy_version, claims_version = v.claims_version, directory_version = v.directory_version, scopes = v.held,
       access_token_ttl_seconds = v.access_held, refresh_ttl_seconds = v.refresh_held, expires_at = v.end_held, refresh_ends_at = v.refresh_end_held,
       ceilings = v.ceilings_held, epoch = g.epoch + CASE WHEN v.verdict = 'kept' THEN 0 ELSE 1 END,
+      barrier_at = CASE WHEN v.verdict = 'kept' THEN g.barrier_at ELSE GREATEST(g.barrier_at, COALESCE(v.told_at, $2::timestamptz)) END,
       revoked_at = CASE WHEN v.verdict = 'ended' THEN $2::timestamptz END,
       revoked_reason = CASE WHEN v.verdict = 'ended' THEN ${because} || ' leaves nothing' END
     FROM verdicts v WHERE g.tenant_id = $1 AND g.id = v.id AND g.revoked_at IS NULL

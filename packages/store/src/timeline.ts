@@ -9,11 +9,15 @@ import { type AcrossDb, acrossTenants } from './transaction.js'
 
 export type History = { readonly cluster: string; readonly timeline: number }
 
-/** `isDurable`: a commit is on the disk, and at the standbys that PostgreSQL waits for, before it is answered. */
+/**
+ * `isDurable`: a commit is written, and at the standbys that PostgreSQL waits for, before it is answered. `reachesDisk`: what is written has left the caches
+ * of the system by then (`fsync`); else a power cut takes the last minute with it, and may leave a database that contradicts itself.
+ */
 export type Standing = {
   readonly history: History
   readonly known: History | undefined
   readonly isDurable: boolean
+  readonly reachesDisk: boolean
   readonly waitsForStandby: boolean
 }
 
@@ -23,6 +27,7 @@ type Row = {
   known_cluster: string | null
   known_timeline: number | null
   commits: string
+  flushes: string
   standbys: string
 }
 
@@ -33,7 +38,7 @@ export function findStanding(database: Database): Promise<Standing> {
       `SELECT (SELECT system_identifier::text FROM pg_control_system()) AS cluster,
          ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline,
          (SELECT database_cluster FROM installation) AS known_cluster, (SELECT database_timeline FROM installation) AS known_timeline,
-         current_setting('synchronous_commit') AS commits, current_setting('synchronous_standby_names') AS standbys`,
+         current_setting('synchronous_commit') AS commits, current_setting('fsync') AS flushes, current_setting('synchronous_standby_names') AS standbys`,
     )
     const row = rows[0] as Row
     return {
@@ -43,6 +48,7 @@ export function findStanding(database: Database): Promise<Standing> {
           ? undefined
           : { cluster: row.known_cluster, timeline: row.known_timeline },
       isDurable: row.commits === 'on' || row.commits === 'remote_apply' || row.commits === 'remote_write',
+      reachesDisk: row.flushes === 'on',
       waitsForStandby: row.standbys !== '' && (row.commits === 'on' || row.commits === 'remote_apply'),
     }
   })

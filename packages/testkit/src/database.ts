@@ -17,7 +17,7 @@ export type TestDatabase = {
 
 const testConnectionBudget = 12
 
-/** `waitsForCommits`: answers a commit when it is durable, as a production demands of its database. */
+/** `waitsForCommits`: answers a commit when it is durable, as a production demands of its database, and says that it writes to the disk. */
 export type TestDatabaseOptions = { readonly waitsForCommits?: true }
 
 /** Call it in `beforeAll` and `close()` in `afterAll`. `DRAWBRIDGE_TEST_*` are set by the setup of the run, not by a person. */
@@ -27,8 +27,8 @@ export async function testDatabase({ waitsForCommits }: TestDatabaseOptions = {}
   const name = `test_${process.pid}_${(made += 1)}_${Math.trunc(performance.now())}`
   // The other strategy writes every page of the template into the log of the server, too, for a recovery that nobody asks of this one.
   await asOwner(at(ownerTemplate, 'postgres'), `CREATE DATABASE "${name}" TEMPLATE drawbridge_template STRATEGY file_copy`)
-  if (waitsForCommits) await asOwner(at(ownerTemplate, 'postgres'), `ALTER DATABASE "${name}" SET synchronous_commit = on`)
   const url = at(runtimeTemplate, name)
+  if (waitsForCommits) await sayDurable(at(ownerTemplate, name), url)
   const database = createDatabase({ url, connectionBudget: testConnectionBudget })
   return {
     database,
@@ -78,6 +78,23 @@ function at(url: string, name: string): string {
   const copy = new URL(url)
   copy.pathname = `/${name}`
   return copy.href
+}
+
+/**
+ * Whether a server writes to the disk is one setting for all of its databases, and with it each of the tests' would take seconds to make. So this one says
+ * what is not so, to the role of broker and worker alone.
+ */
+async function sayDurable(ownerUrl: string, url: string): Promise<void> {
+  const [name, role] = [new URL(ownerUrl).pathname.slice(1), new URL(url).username]
+  await asOwner(
+    ownerUrl,
+    `CREATE SCHEMA says_durable;
+     CREATE FUNCTION says_durable.current_setting(text) RETURNS text LANGUAGE sql STABLE
+       AS $$ SELECT CASE $1 WHEN 'fsync' THEN 'on' ELSE pg_catalog.current_setting($1) END $$;
+     GRANT USAGE ON SCHEMA says_durable TO PUBLIC;
+     ALTER DATABASE "${name}" SET synchronous_commit = on;
+     ALTER ROLE "${role}" IN DATABASE "${name}" SET search_path = says_durable, pg_catalog, public`,
+  )
 }
 
 function required(name: string): string {

@@ -1,4 +1,5 @@
 /** Receipts: what was taken away, when it was dead here, and when at each guard. The evidence that an auditor asks a tenant for. */
+import { receiversKeepSeconds } from '@drawbridge/store/event-retention'
 import { listRevocationReceipts, mostReceiversListed, type ReceiptFilter, type RevocationReceipt } from '@drawbridge/store/notice-receipts'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -17,6 +18,8 @@ const receiverShape = z.strictObject({
   lapsedAt: timeOrNull.describe('When it was given up as silent; by then it refuses, or asks about each token, by its own setting'),
   pausedAt: timeOrNull.describe('Since when its event stream is paused: it has not been told, and does not refuse by itself'),
 })
+
+const daysOf = (seconds: number): number => seconds / 86_400
 
 const receiptShape = z.strictObject({
   eventId: idShape,
@@ -37,7 +40,14 @@ const receiptShape = z.strictObject({
   refused: z.int(),
   lapsed: z.int(),
   paused: z.int(),
-  receivers: z.array(receiverShape).max(mostReceiversListed).nullable().describe('Each of them, where asked for'),
+  receiversFoldedAt: timeOrNull.describe(
+    `Since when only these counts are left of the receipts: after ${daysOf(receiversKeepSeconds)} days. Null: each is still kept`,
+  ),
+  receivers: z
+    .array(receiverShape)
+    .max(mostReceiversListed)
+    .nullable()
+    .describe('Each of them, where asked for; null, too, once they are folded'),
 })
 const showReceipt = (receipt: RevocationReceipt): z.output<typeof receiptShape> => ({
   ...receipt,
@@ -46,6 +56,7 @@ const showReceipt = (receipt: RevocationReceipt): z.output<typeof receiptShape> 
   barrierAt: toIso(receipt.barrierAt),
   sweptAt: toIsoOrNull(receipt.sweptAt),
   deadAt: toIsoOrNull(receipt.deadAt),
+  receiversFoldedAt: toIsoOrNull(receipt.receiversFoldedAt),
   receivers: receipt.receivers === null ? null : [...receipt.receivers],
 })
 

@@ -69,7 +69,7 @@ export const deviceAuthorizationEndpoint = endpoint({
     if (!named.ok) return refuse(named.error)
     const limited = tenant.issuer.kind === 'front' && named.value && http.spend('tenant_device_authorization', named.value.id)
     if (limited) return limited
-    const claim = readClientClaim(deps, http, form, tenant, 'authorize')
+    const claim = readClientClaim(deps, http, form, tenant, { purpose: 'authorize' })
     if (!claim.ok) return refuse(claim.error)
     const answer = await asProvenClient(deps, claim.value, (client) =>
       answerDevice(deps, { http, client, form, loginHint: named.value?.slug ?? loginHintOf(tenant, form) }),

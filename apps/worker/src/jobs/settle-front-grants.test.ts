@@ -104,6 +104,10 @@ it('a policy with effect at once shrinks them and ends them, tells their guards,
     const fresh = (await world.refreshAt('front for acme', narrowed?.['refresh_token'] ?? '')).body
     expect(fresh).toMatchObject({ scope: 'read' })
     expect(await isLetIn(heard, String(fresh['access_token']))).toBe(true)
+    // A receiver that compares times calls dead what is not younger than this.
+    const cut = said.flatMap(({ events }) => Object.values(events as object)).map((event) => event['event_timestamp'])
+    expect(new Set(cut)).toEqual(new Set([Math.floor(now / 1000)]))
+    expect(claimsOf(String(fresh['access_token']))['iat']).toBe(Math.floor(now / 1000) + 1)
     expect(await world.refreshAt('front for acme', ended['refresh_token'] ?? '')).toMatchObject({ status: 400 })
   } finally {
     await heard.stop()

@@ -2,6 +2,7 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { redeemCode } from '@drawbridge/store/authorization-codes'
+import { briefEventKeepSeconds, eventKeepSeconds, receiversKeepSeconds } from '@drawbridge/store/event-retention'
 import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
 import { acrossTenants, onHotPath } from '@drawbridge/store/transaction'
 import { aConsent } from '@drawbridge/testkit/a-consent'
@@ -313,6 +314,31 @@ test('of done entries, notices and revocations more than one batch goes in one r
     ...[tenantId, event, issuerId, new Date(now), backlog],
   )
   await sweepAt(addSeconds(now, 2 * 86_400))
-  const left = await Promise.all(['outbox', 'notices', 'revocations', 'deprovisioning_events'].map((table) => countOf(fixture, table)))
-  expect(left).toEqual([0, 0, 0, 1])
+  const left = ['outbox WHERE done_at IS NOT NULL', 'notices', 'revocations'].map((which) => countOf(fixture, which))
+  expect(await Promise.all(left)).toEqual([0, 0, 0])
+  expect(await countOf(fixture, 'deprovisioning_events WHERE id = $1', [event])).toBe(1)
+})
+
+test('events of a deprovisioning go at their times: alarms first, then what each receiver did, then the rest', async () => {
+  await write('DELETE FROM deprovisioning_events')
+  const event = `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, received_at, barrier_at, swept_at)
+    VALUES ($1, $2, 'scim', 'subject', 'ada', 'x', $3, $4, $4, $4)`
+  const dismissed = randomUUID()
+  await write(event, acme.tenantId, dismissed, true, new Date(now))
+  await write(event, acme.tenantId, randomUUID(), false, new Date(now))
+  await write(
+    `INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at, notified_at, acknowledged_at) VALUES ($1, $2, $2, 'x', 'pod', $3, $3, $3)`,
+    ...[acme.tenantId, dismissed, new Date(now)],
+  )
+  const leftAt = async (seconds: number) => {
+    await sweepAt(addSeconds(now, seconds))
+    const left = ['deprovisioning_events WHERE matched', 'deprovisioning_events WHERE NOT matched', 'notice_receipts']
+    return Promise.all(left.map((which) => countOf(fixture, which)))
+  }
+  expect(await leftAt(briefEventKeepSeconds)).toEqual([1, 1, 1])
+  expect(await leftAt(briefEventKeepSeconds + 1)).toEqual([1, 0, 1])
+  expect(await leftAt(receiversKeepSeconds)).toEqual([1, 0, 1])
+  expect(await leftAt(receiversKeepSeconds + 1)).toEqual([1, 0, 0])
+  expect(await leftAt(eventKeepSeconds)).toEqual([1, 0, 0])
+  expect(await leftAt(eventKeepSeconds + 1)).toEqual([0, 0, 0])
 })

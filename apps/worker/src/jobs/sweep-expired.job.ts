@@ -1,6 +1,15 @@
-/** Removes what time has ended: done outbox entries, expired notices, revocations, flows and grants; closes streams that nobody listens to, and ends event streams beyond their bounds. */
-import { addSeconds } from '@drawbridge/core/instant'
+/** Removes what time has ended: done outbox entries, expired notices, revocations, flows, grants and evidence; closes streams that nobody listens to, and ends event streams beyond their bounds. */
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { countDeliveriesAcrossTenants, giveUpOldDeliveriesAcrossTenants } from '@drawbridge/store/deliveries'
+import {
+  briefEventKeepSeconds,
+  deleteBriefEventsAcrossTenants,
+  deleteFoldedEventsAcrossTenants,
+  eventKeepSeconds,
+  foldBatch,
+  foldReceiptsAcrossTenants,
+  receiversKeepSeconds,
+} from '@drawbridge/store/event-retention'
 import { markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
@@ -38,21 +47,29 @@ export async function sweepExpired(deps: JobDeps): Promise<void> {
   await giveUpOldDeliveries(deps)
   await acrossTenants(deps.database, (db) => eraseFormerSecretsAcrossTenants(db, now))
   await inBatches(deps, (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
-  let rows = await sweepMembers(deps)
+  let rows = (await sweepMembers(deps)) + (await endEvents(deps, now))
   for (const table of sweptTableNames) rows += await sweepTable(deps, table)
   const swept = { removed, notices, revocations, closed, ended, rows }
   if (Object.values(swept).some((count) => count > 0)) deps.log.info(swept, 'swept what had expired')
 }
 
 /** Until a batch is not full: each is a transaction of its own. Answers how many rows all of them were. */
-async function inBatches(deps: JobDeps, sweep: (db: AcrossDb) => Promise<number>): Promise<number> {
+async function inBatches(deps: JobDeps, sweep: (db: AcrossDb) => Promise<number>, full = sweepBatch): Promise<number> {
   let rows = 0
   for (let batch = 0; batch < mostBatches; batch++) {
     const swept = await acrossTenants(deps.database, sweep)
     rows += swept
-    if (swept < sweepBatch) break
+    if (swept < full) break
   }
   return rows
+}
+
+/** After what refers to them: the evidence shrinks to counts, and goes when nobody asks for it any more. */
+async function endEvents(deps: JobDeps, now: Instant): Promise<number> {
+  const before = (seconds: number) => addSeconds(now, -seconds)
+  const brief = await inBatches(deps, (db) => deleteBriefEventsAcrossTenants(db, before(briefEventKeepSeconds), sweepBatch))
+  const folded = await inBatches(deps, (db) => foldReceiptsAcrossTenants(db, before(receiversKeepSeconds), now, foldBatch), foldBatch)
+  return brief + folded + (await inBatches(deps, (db) => deleteFoldedEventsAcrossTenants(db, before(eventKeepSeconds), sweepBatch)))
 }
 
 async function markDead(deps: JobDeps, db: AcrossDb): Promise<number> {

@@ -208,7 +208,7 @@ const trails: readonly AdminCommand[] = [
       since: { kind: 'text', says: 'received at or after this time' },
       until: { kind: 'text', says: 'received before it' },
       matched: { kind: 'text', says: 'false: the alarms, which named nobody', choices: ['true', 'false'] },
-      receivers: { kind: 'switch', says: 'with each guard instance that had to hear', value: 'true' },
+      receivers: { kind: 'switch', says: 'with each guard instance that had to hear, for 90 days', value: 'true' },
       all,
     },
     call: { method: 'GET', path: '/tenants/{tenant}/revocations' },
