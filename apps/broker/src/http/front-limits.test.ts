@@ -100,7 +100,7 @@ it('a client has a limit at each issuer: one of its name at another spends nothi
 })
 
 describe('for one person who is not here', () => {
-  const refusal = { error: 'temporarily_unavailable', error_description: oauthErrors.person_limited.say }
+  const refusal = { error: 'temporarily_unavailable', error_description: oauthErrors['person_limited'].say }
   async function expectLimit(ask: (person: string) => Promise<Response>): Promise<void> {
     const most = mostOf('subject_unattended')
     expect(await statuses(most, () => ask('ada'))).toEqual({ 200: most })
