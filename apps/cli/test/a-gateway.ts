@@ -1,4 +1,5 @@
 /** Clients that exchange tokens, set up as an admin does it: one that goes on to another resource server, one that has words for servers of others. */
+import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { expect } from 'vitest'
 import { webRedirectUri } from './a-client.js'
@@ -75,7 +76,8 @@ export async function aFrontGatewayOf(product: Hands, company: Company, ofClient
 export async function aWordedClient(product: Hands, company: Company) {
   const { status, json } = await product.admin('POST', `/tenants/${company}/clients`, {
     ...{ name: 'Worded', redirectUris: [webRedirectUri], preApproved: true, tokenEndpointAuthMethod: 'client_secret_basic' },
-    grantTypes: ['authorization_code', 'refresh_token', tokenExchangeGrantType],
+    // So that nothing but whose word it is can be why its own is refused.
+    grantTypes: ['authorization_code', 'refresh_token', tokenExchangeGrantType, jwtBearerGrantType],
   })
   expect({ status, json }).toMatchObject({ status: 201 })
   const [id, secret] = [String(json['clientId']), String(json['clientSecret'])]

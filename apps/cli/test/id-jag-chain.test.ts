@@ -13,6 +13,7 @@ import { aBrowser, anAttempt, walk, webRedirectUri } from './a-client.js'
 import { aProduct, type Product } from './a-product.js'
 
 const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const idJag = 'urn:ietf:params:oauth:token-type:id-jag'
 const refreshToken = 'urn:ietf:params:oauth:token-type:refresh_token'
 const insecure = { [oauth.allowInsecureRequests]: true }
@@ -20,6 +21,8 @@ const insecure = { [oauth.allowInsecureRequests]: true }
 let product: Product
 let issuer: string
 let client: { readonly id: string; readonly secret: string }
+/** Of a client of the same name at the other company. */
+let secretAtGlobex: string
 /** Another installation, with an issuer, people and policies of its own. */
 let fixture: TestDatabase
 let vendor: AnAssertionCompany
@@ -27,11 +30,19 @@ let vendor: AnAssertionCompany
 beforeAll(async () => {
   product = await aProduct()
   issuer = product.issuer('acme')
-  const made = await product.admin('POST', '/tenants/acme/clients', {
-    ...{ name: 'Agent', redirectUris: [webRedirectUri], preApproved: true, tokenEndpointAuthMethod: 'client_secret_post' },
-    grantTypes: ['authorization_code', 'refresh_token', exchange],
-  })
+  const registration = {
+    ...{
+      clientId: 'chained',
+      name: 'Agent',
+      redirectUris: [webRedirectUri],
+      preApproved: true,
+      tokenEndpointAuthMethod: 'client_secret_post',
+    },
+    grantTypes: ['authorization_code', 'refresh_token', exchange, jwtBearer],
+  }
+  const made = await product.admin('POST', '/tenants/acme/clients', registration)
   expect(made).toMatchObject({ status: 201 })
+  secretAtGlobex = String((await product.admin('POST', '/tenants/globex/clients', registration)).json['clientSecret'])
   client = { id: String(made.json['clientId']), secret: String(made.json['clientSecret']) }
   fixture = await testDatabase()
   vendor = await anAssertionCompany(fixture)
@@ -94,11 +105,12 @@ it('a login by SAML becomes an access token of another installation, and its own
   const keys = createRemoteJWKSet(new URL(`${issuer}/id-jag/jwks`))
   await jwtVerify(issued.access_token, keys, { issuer: `${issuer}/id-jag`, audience: vendor.issuer(), typ: 'oauth-id-jag+jwt' })
 
-  // To its own installation it is nobody's word, at whichever tenant.
+  // To its own installation it is nobody's word, at whichever tenant, though it names a client that has the grant type there and proves itself.
   for (const company of ['acme', 'globex'] as const) {
-    const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: issued.access_token })
-    const at = `${product.issuer(company)}/token`
-    expect((await fetch(at, { method: 'POST', body, headers: vendor.basic(client.id, client.secret) })).status).toBeGreaterThanOrEqual(400)
+    const proof = { client_id: client.id, client_secret: company === 'acme' ? client.secret : secretAtGlobex }
+    const body = new URLSearchParams({ grant_type: jwtBearer, assertion: issued.access_token, ...proof })
+    const refused = await fetch(`${product.issuer(company)}/token`, { method: 'POST', body })
+    expect([refused.status, await refused.json()]).toEqual([400, expect.objectContaining({ error: 'invalid_grant' })])
   }
 
   const { status, body } = await vendor.redeem(issued.access_token)
@@ -107,6 +119,21 @@ it('a login by SAML becomes an access token of another installation, and its own
   expect(await vendor.introspect(body.access_token ?? '')).toMatchObject({ active: true })
   expect((await vendor.redeem(issued.access_token)).status).toBe(400)
 })
+
+it.each(['acme', 'globex'] as const)(
+  'no admin of %s has a word of this installation believed there, by its name or its keys, or one made for it',
+  async (company) => {
+    const jwks = await (await fetch(`${issuer}/id-jag/jwks`)).json()
+    const loops = { status: 409, json: { type: 'urn:drawbridge:error:trust_loops' } }
+    for (const named of [`${issuer}/id-jag`, issuer, 'https://elsewhere.example']) {
+      const configuration = { issuer: named, jwks }
+      expect(await product.admin('POST', `/tenants/${company}/assertion-trusts`, { name: 'Loop', configuration })).toMatchObject(loops)
+    }
+    const scopes = [{ name: 'documents:read', tier: 'read' }]
+    const permission = { client: client.id, audience: product.issuer('globex'), resource: product.mcpUrl, scopes }
+    expect(await product.admin('PUT', `/tenants/${company}/id-jag-issuing`, { permissions: [permission] })).toMatchObject(loops)
+  },
+)
 
 it('openid-client and the MCP SDK get one, the SDK from what the issuer says of itself', async () => {
   const tokens = await signIn()

@@ -56,7 +56,8 @@ export const idJagIssuingRequirements: readonly Requirement[] = [
       assert.notEqual(partOf(json['access_token'], 1)['iss'], target.issuer)
       const assertion = String(json['access_token'])
       const form = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }
-      refusedWith(await post(`${target.issuer}/token`, form, basic(target.agent)), ['invalid_grant'])
+      // By the client that it names, which has that grant type: whoever else brings it is refused for that.
+      refusedWith(await post(`${target.issuer}/token`, form, basic(target.worded)), ['invalid_grant'])
     },
   },
   {

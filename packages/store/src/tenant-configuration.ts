@@ -37,6 +37,8 @@ export type StoredConnection = {
   readonly sha1Until: Instant | undefined
 }
 export type StoredResource = ResourceServer
+/** Each as its like of the tenant is read. */
+export type VendorsChoices = { readonly clientRegistration: unknown; readonly dpop: unknown; readonly requirePushedRequests: boolean }
 export type StoredConfiguration = {
   readonly id: TenantId
   readonly slug: TenantSlug
@@ -65,7 +67,7 @@ export type StoredConfiguration = {
   /** As `core/oauth/client-registration` reads it. */
   readonly clientRegistration: unknown
   /** What the vendor has chosen for all who come by the front issuer; `undefined`: at an issuer of its own. */
-  readonly atFront: { readonly clientRegistration: unknown } | undefined
+  readonly atFront: VendorsChoices | undefined
   /** Devices may ask for access by a code that a person types elsewhere. */
   readonly deviceGrant: boolean
   /** As `upstream/software-statement/statement-issuers` reads it. */
@@ -105,7 +107,7 @@ const loadText = `
 SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor, t.client_registration, t.require_pushed_requests, t.told_of_people, t.pairwise_by_default, t.dpop, t.token_exchange, t.id_jag_issuing, t.device_grant, t.software_statements, t.records_logins,
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id ORDER BY p.version DESC LIMIT 1) AS policy_document,
   (SELECT jsonb_build_object('version', p.version, 'document', p.document) FROM policies p WHERE p.tenant_id = $2 ORDER BY p.version DESC LIMIT 1) AS wall,
-  (SELECT jsonb_build_object('clientRegistration', v.client_registration) FROM tenants v WHERE v.id = $2 AND i.kind = 'front_member') AS at_front,
+  (SELECT jsonb_build_object('clientRegistration', v.client_registration, 'dpop', v.dpop, 'requirePushedRequests', v.require_pushed_requests) FROM tenants v WHERE v.id = $2 AND i.kind = 'front_member') AS at_front,
   i.id AS issuer_id, i.url AS issuer_url, i.kind AS issuer_kind, signer.tenant_id AS signer_tenant_id, signer.id AS signer_id, own.url AS home,
   (SELECT jsonb_build_object('id', p.id, 'sealed', encode(p.sealed_key, 'base64')) FROM pairwise_keys p WHERE p.tenant_id = t.id) AS pairwise_key,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'tenantId', k.tenant_id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
@@ -143,10 +145,9 @@ export async function loadConfigurationAcrossTenants(
   return rows[0] === undefined ? undefined : toConfiguration(rows[0] as Row)
 }
 
-type VendorsChoices = { readonly clientRegistration: unknown }
 /** What nobody has chosen is not there. */
 const toVendorsChoices = (chosen: VendorsChoices | null): StoredConfiguration['atFront'] =>
-  chosen === null ? undefined : { clientRegistration: chosen.clientRegistration ?? undefined }
+  chosen === null ? undefined : { ...chosen, clientRegistration: chosen.clientRegistration ?? undefined, dpop: chosen.dpop ?? undefined }
 
 const toSealedKey = (key: { readonly id: string; readonly sealed: string } | null) =>
   key === null ? undefined : { id: key.id, sealed: Buffer.from(key.sealed, 'base64') }

@@ -19,7 +19,7 @@ import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
 import { deviceGrantEndpoints, frontDeviceGrantEndpoints } from './device-grant.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
-import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
+import { dpopRulesEndpoints, frontDpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
 import { memberClientAccessEndpoints } from './front-clients.endpoint.js'
@@ -35,7 +35,7 @@ import { policyDraftEndpoints } from './policy-drafts.endpoint.js'
 import { policyReplayEndpoints } from './policy-replay.endpoint.js'
 import { policySweepEndpoints } from './policy-sweeps.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
-import { pushedRequestsEndpoints } from './pushed-requests.endpoint.js'
+import { frontPushedRequestsEndpoints, pushedRequestsEndpoints } from './pushed-requests.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
 import { receiptEndpoints } from './receipts.endpoint.js'
 import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
@@ -52,7 +52,7 @@ import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { subjectTypesEndpoints } from './subject-types.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
-import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
+import { frontTokenAlgorithmEndpoints, tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
 import { tokenExchangeEndpoints } from './token-exchange.endpoint.js'
 import { toldOfPeopleEndpoints } from './told-of-people.endpoint.js'
 import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
@@ -69,6 +69,9 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...frontClientRegistrationEndpoints,
   ...frontSigningKeyEndpoints,
   ...frontDeviceGrantEndpoints,
+  ...frontTokenAlgorithmEndpoints,
+  ...frontDpopRulesEndpoints,
+  ...frontPushedRequestsEndpoints,
   frontClientKillEndpoint,
   ...memberClientEndpoints,
   ...memberClientAccessEndpoints,

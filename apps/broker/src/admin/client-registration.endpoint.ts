@@ -1,12 +1,11 @@
 /** In which ways clients may become known to a tenant, and whether an admin has to approve them first. What was granted before a way was closed lives on; kill a client to end that. */
 import { clientRegistrationFromJson, clientRegistrationShape } from '@drawbridge/core/oauth/client-registration'
-import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { findClientRegistration, markClientRegistration } from '@drawbridge/store/tenants'
 import { inTenant } from '@drawbridge/store/transaction'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
-import { ofFront } from './at-front.js'
+import { ofFront, tellMembers } from './at-front.js'
 
 const tag = 'Clients'
 
@@ -39,8 +38,7 @@ const choose = adminEndpoint({
       await markClientRegistration(db, id, chosen)
       await audit(db, id, http, deps, { kind: 'tenant.client_registration_changed', detail: chosen })
     })
-    // What the vendor chooses counts at every member of the front.
-    if (id === vendorTenantId) deps.configuration.invalidate()
+    tellMembers(deps, id)
     return json(chosen)
   },
 })

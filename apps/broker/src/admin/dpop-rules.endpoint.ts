@@ -5,6 +5,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
+import { ofFront, tellMembers } from './at-front.js'
 
 const tag = 'Clients'
 
@@ -37,8 +38,11 @@ const choose = adminEndpoint({
       await markDpopRules(db, id, chosen)
       await audit(db, id, http, deps, { kind: 'tenant.dpop_changed', detail: chosen })
     })
+    tellMembers(deps, id)
     return json(chosen)
   },
 })
 
 export const dpopRulesEndpoints = [read, choose]
+/** Of every tenant's people and clients at the front, beside what the tenant demands. */
+export const frontDpopRulesEndpoints = dpopRulesEndpoints.map(ofFront)

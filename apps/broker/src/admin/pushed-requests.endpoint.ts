@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
+import { ofFront, tellMembers } from './at-front.js'
 
 const tag = 'Clients'
 const shape = z.strictObject({
@@ -41,8 +42,11 @@ const choose = adminEndpoint({
       await markRequirePushedRequests(db, id, chosen.required)
       await audit(db, id, http, deps, { kind: 'tenant.pushed_requests_changed', detail: chosen })
     })
+    tellMembers(deps, id)
     return json(chosen)
   },
 })
 
 export const pushedRequestsEndpoints = [read, choose]
+/** Of every tenant's people and clients at the front, beside what the tenant demands. */
+export const frontPushedRequestsEndpoints = pushedRequestsEndpoints.map(ofFront)

@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
+import { ofFront } from './at-front.js'
 import { keyChangeOf } from './key-change.js'
 
 const tag = 'Signing keys'
@@ -51,3 +52,5 @@ const choose = adminEndpoint({
 })
 
 export const tokenAlgorithmEndpoints = [read, choose]
+/** Of the front's tokens, which are signed for every tenant. */
+export const frontTokenAlgorithmEndpoints = tokenAlgorithmEndpoints.map(ofFront)

@@ -2,6 +2,7 @@
 import { isVouchedForItself, type ProvenClient } from '@drawbridge/core/oauth/client'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import type { RateLimitName } from '../http/rate-limit.js'
 
 /** For those that nobody can tell apart, as a name alone can be anybody's: whoever uses it would spend what is another's. */
@@ -19,8 +20,9 @@ const ofUnvouched = { tenant_token: 'tenant_unvouched_token', tenant_push: 'tena
  */
 export function limitOfClient(http: HttpRequest, client: ProvenClient, together?: LimitTogether): Answer | undefined {
   const tenant = tenantOf(http)
-  if (client.authMethod === 'none') return together && http.spend(together, tenant.id)
-  const limited = http.spend('client', `${tenant.id} ${client.id}`)
+  if (client.authMethod === 'none') return together && http.spend(limitAt(tenant, together), tenant.id)
+  // Of one issuer, as the client is: one of the like name at another is somebody else.
+  const limited = http.spend(limitAt(tenant, 'client'), `${tenant.id} ${tenant.issuer.id} ${client.id}`)
   if (limited || isVouchedForItself(client)) return limited
-  return together && http.spend(ofUnvouched[together], tenant.id)
+  return together && http.spend(limitAt(tenant, ofUnvouched[together]), tenant.id)
 }

@@ -52,7 +52,7 @@ export const rateLimits = {
   tenant_login: { perSecond: 200, burst: 4000 },
   /** Authorization requests that clients without a credential push at one tenant, from wherever; apart from logins, so that they take no room there. */
   tenant_push: { perSecond: 200, burst: 4000 },
-  /** Dynamic registrations at one tenant, from wherever. */
+  /** Dynamic registrations at one tenant, from wherever; at the front issuer too: a stranger's row makes room for others there by the same count. */
   tenant_register: { perSecond: 2, burst: 200 },
   /** Devices that ask at one tenant, from wherever: how many codes are open decides how likely a guess is. */
   tenant_device_authorization: { perSecond: 5, burst: 500 },
@@ -100,8 +100,22 @@ export const rateLimits = {
   keys_address: { perSecond: 200, burst: 2000 },
   /** Streams that the guards of one resource server open: all replicas of a large fleet at once, and then one now and then. Each is answered with every living barrier. */
   guard_stream: { perSecond: 5, burst: 1000 },
-  /** Grants opened for one person. */
+  /** Grants opened for one person who signs in. */
   subject: { perSecond: 1, burst: 200 },
+  /** What is asked for one person who is not here, by exchanges and assertions. Apart from those: a server that asks without end does not keep her from signing in. */
+  subject_unattended: { perSecond: 5, burst: 200 },
+  /**
+   * At the front issuer, where it is not known yet whose a request is, or where a client of all companies asks: one bucket serves them all, so it is as large as those
+   * of many. Whatever becomes known to be a tenant's is counted there as well, by the limit of the like name.
+   */
+  front_login: { perSecond: 2000, burst: 40_000 },
+  front_push: { perSecond: 2000, burst: 40_000 },
+  front_token: { perSecond: 5000, burst: 100_000 },
+  front_unvouched_token: { perSecond: 5000, burst: 100_000 },
+  front_unvouched_push: { perSecond: 2000, burst: 40_000 },
+  front_client: { perSecond: 2000, burst: 20_000 },
+  /** Less than of many: how many codes are open at one page decides how likely a guess is. */
+  front_device_authorization: { perSecond: 20, burst: 2000 },
 } as const satisfies Record<string, RateLimit>
 export type RateLimitName = keyof typeof rateLimits
 

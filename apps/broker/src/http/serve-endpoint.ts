@@ -15,6 +15,7 @@ import { isDatabaseGone } from './database-gone.js'
 import type { Endpoint, HttpRequest, Method } from './endpoint.js'
 import { type FormRefusal, parseForm, type SingleValuedForm, withoutEmpty } from './form.js'
 import { findAtFront } from './front.js'
+import { limitAt } from './limit-at.js'
 import { noFiles, parseMultipart } from './multipart.js'
 import type { RateLimiter, RateLimitName } from './rate-limit.js'
 import { decodeUtf8, defaultMaxBodyBytes, parseJsonBody, readBody } from './read-body.js'
@@ -91,7 +92,7 @@ async function answerRequest(
   const tenant = await findTenant(deps, endpoint, asked)
   if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
   if (endpoint.front && !tenant) return refuseHttp(shape, 'path_unknown')
-  const limitedTogether = tenant && endpoint.tenantLimit && spend(endpoint.tenantLimit, tenant.id)
+  const limitedTogether = tenant && endpoint.tenantLimit && spend(limitAt(tenant, endpoint.tenantLimit), tenant.id)
   if (limitedTogether) return limitedTogether
   if (tenant?.suspendedAt !== undefined && !endpoint.servesSuspended) return refuseHttp(shape, 'tenant_suspended')
   const http = { ...asked, spend }

@@ -9,7 +9,7 @@
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import type { AuthorizationParameters } from '@drawbridge/core/oauth/authorization-parameters'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
-import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
+import { bothDpopRules, type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
 import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { type IdJagIssuing, idJagIssuingFromJson } from '@drawbridge/core/oauth/id-jag-issuing'
 import { findResource } from '@drawbridge/core/oauth/resource'
@@ -115,7 +115,7 @@ export type ResolvedTenant = Omit<
   readonly vendorsRegistration: ClientRegistration | undefined
   /** Whose word it takes for what a client that registers itself is. */
   readonly softwareStatements: SoftwareStatements
-  /** What is demanded of tokens that are bound to a key. */
+  /** What is demanded of tokens that are bound to a key, by the tenant and by whoever serves the issuer. */
   readonly dpop: DpopRules
   /** Which clients of this issuer may exchange whose tokens for which resource. */
   readonly tokenExchange: TokenExchange
@@ -316,7 +316,8 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     vendorsRegistration: atFront && clientRegistrationFromJson(atFront.clientRegistration),
     softwareStatements: softwareStatementsFromJson(softwareStatements),
-    dpop: dpopRulesFromJson(dpop),
+    dpop: bothDpopRules(dpopRulesFromJson(dpop), dpopRulesFromJson(atFront?.dpop)),
+    requirePushedRequests: rest.requirePushedRequests || atFront?.requirePushedRequests === true,
     tokenExchange: permissionsAt(at, tokenExchangeFromJson(tokenExchange)),
     idJagIssuing: permissionsAt(at, issuing),
     issuesIdJags: issuing.permissions.length > 0,

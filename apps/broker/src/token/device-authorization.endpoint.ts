@@ -15,7 +15,7 @@ import { judgeTenantParameter, tenantParameter } from '@drawbridge/core/oauth/te
 import { formatUserCode } from '@drawbridge/core/oauth/user-code'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { DeviceCodeId, TenantSlug } from '@drawbridge/core/tenant/ids'
+import type { DeviceCodeId } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sha256Base64url } from '@drawbridge/crypto/hash'
 import { drawUserCode, hashUserCode } from '@drawbridge/crypto/user-code'
 import { insertDeviceCode } from '@drawbridge/store/device-codes'
@@ -67,10 +67,12 @@ export const deviceAuthorizationEndpoint = endpoint({
     const form = http.form.value
     const named = await findNamedTenant(deps, tenant, form[tenantParameter] || undefined)
     if (!named.ok) return refuse(named.error)
+    const limited = tenant.issuer.kind === 'front' && named.value && http.spend('tenant_device_authorization', named.value.id)
+    if (limited) return limited
     const claim = readClientClaim(deps, http, form, tenant, { purpose: 'authorize' })
     if (!claim.ok) return refuse(claim.error)
     const answer = await asProvenClient(deps, claim.value, (client) =>
-      answerDevice(deps, { http, client, form, loginHint: named.value ?? loginHintOf(tenant, form) }),
+      answerDevice(deps, { http, client, form, loginHint: named.value?.slug ?? loginHintOf(tenant, form) }),
     )
     return answer.ok ? answer.value : refuse(answer.error)
   },
@@ -81,13 +83,13 @@ async function findNamedTenant(
   deps: BrokerDeps,
   tenant: ResolvedTenant,
   said: string | undefined,
-): Promise<Result<TenantSlug | undefined, JsonRefusal>> {
+): Promise<Result<ResolvedTenant | undefined, JsonRefusal>> {
   if (said === undefined) return ok(undefined)
   const named = tenant.issuer.kind === 'front' ? await deps.configuration.find(said, 'front_member') : tenant
   const misnamed = judgeTenantParameter({ grantType: deviceGrantType, said }, named ?? tenant)
   if (misnamed) return err({ reason: misnamed })
   if (named?.suspendedAt !== undefined) return err({ reason: 'tenant_suspended' })
-  return named?.deviceGrant ? ok(named.slug) : err({ reason: 'device_grant_off' })
+  return named?.deviceGrant ? ok(named) : err({ reason: 'device_grant_off' })
 }
 
 /** At a tenant's own issuer it has no meaning without a browser, and is ignored. */

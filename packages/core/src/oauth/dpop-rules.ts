@@ -1,4 +1,4 @@
-/** What a tenant demands of tokens that are bound to a key. */
+/** What a tenant demands of tokens that are bound to a key, and at the front issuer the vendor, too. */
 import { z } from 'zod'
 
 /** Both are needed: one that is left out would no longer demand what somebody has demanded. */
@@ -17,3 +17,9 @@ export function dpopRulesFromJson(json: unknown): DpopRules {
   const parsed = dpopRulesShape.safeParse(json)
   return parsed.success ? parsed.data : everyDpopRule
 }
+
+/** At the front issuer: whatever either demands, the vendor or the tenant. */
+export const bothDpopRules = (one: DpopRules, other: DpopRules): DpopRules => ({
+  boundTokensDemanded: one.boundTokensDemanded || other.boundTokensDemanded,
+  nonceDemanded: one.nonceDemanded || other.nonceDemanded,
+})

@@ -155,6 +155,13 @@ export const tokenErrors = {
     spec: 'RFC 8628 §5.1',
     say: 'too many devices of this client wait for an answer; try again after Retry-After',
   },
+  person_limited: {
+    code: 'temporarily_unavailable',
+    status: 429,
+    answer: 'json',
+    spec: 'RFC 6585 §4',
+    say: 'too much is asked for this one person at this moment; try again after Retry-After',
+  },
   code_of_other_key: { ...badCode, spec: 'RFC 9449 §10' },
   refresh_token_unknown: { ...badRefresh, spec: 'RFC 6749 §6' },
   refresh_token_expired: { ...badRefresh, spec: 'RFC 6749 §6' },

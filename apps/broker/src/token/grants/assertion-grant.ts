@@ -31,6 +31,7 @@ import type { BrokerDeps } from '../../deps.js'
 import { auditRefusal } from '../audit-refusal.js'
 import type { ExchangeContext } from '../exchange.js'
 import { issueTokens, type TokenSet } from '../issue-tokens.js'
+import { limitOfPerson } from '../limit-of-person.js'
 
 /** Configuration and directory may change again while they are being decided on; after this many rounds the client may try again. */
 const mostDecisions = 4
@@ -68,6 +69,8 @@ export async function redeemEvidence(deps: BrokerDeps, known: ExchangeContext, p
     if (missing) return ifUnchanged(deps, client, err(missing))
     const evidence = await prove(context)
     if (!evidence.ok) return ifUnchanged(deps, client, evidence)
+    const limited = round === 0 ? limitOfPerson(context.http, tenant, personIn(evidence.value)) : undefined
+    if (limited) return ifUnchanged(deps, client, err(limited))
     const redeemed = await redeemAssertion(onHotPath(deps.database), tenant.id, redemptionOf(deps, context, evidence.value, person))
     if (redeemed.kind === 'client_changed') return 'client_changed'
     if (redeemed.kind === 'refused') return err({ reason: redeemed.reason, detail: { why: redeemed.why } })
@@ -103,6 +106,9 @@ export function checkBringer(
 
 /** Where its people are: at the trust itself, or at a login connection. */
 const peopleOf = ({ id, peopleOf: people }: Pick<EvidenceTrust, 'id' | 'peopleOf'>): ConnectionId => people?.connection ?? id
+
+/** As her issuer calls her: whether she is known is not known yet. */
+const personIn = ({ trust, who }: Evidence): string => `${peopleOf(trust)} ${who.identity.stableId}`
 
 function redemptionOf(deps: BrokerDeps, context: ExchangeContext, evidence: Evidence, person: PresumedPerson | undefined): RedeemAssertion {
   const { tenant, client, http, now } = context

@@ -41,6 +41,7 @@ import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { type TokenSet, toldAcrOf } from '../issue-tokens.js'
+import { limitOfPerson } from '../limit-of-person.js'
 import { settleOneGrant } from '../settle-grant.js'
 
 /** Configuration, claims or the grant may change again while they are being decided on; after this many rounds the client may try again. */
@@ -66,6 +67,8 @@ export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, requ
     if (issued.kind === 'client_changed') return 'client_changed'
     if (issued.kind === 'refused') return err({ reason: issued.reason, detail: { why: issued.why ?? issued.reason } })
     const { grant } = issued
+    const limited = round === 0 ? limitOfPerson(http, tenant, String(grant.subject_id)) : undefined
+    if (limited) return err(limited)
     if (issued.kind === 'issued' && decided !== undefined) return ok(await sign(deps, context, asked.value.permission, grant, decided))
     context = { ...context, tenant: await deps.configuration.atVersion(tenant, grant.configuration_version) }
     seen = grant.unsettled ? undefined : grant

@@ -35,6 +35,7 @@ import type { ResolvedTenant } from '../../http/tenant.js'
 import { auditRefusal } from '../audit-refusal.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
+import { limitOfPerson } from '../limit-of-person.js'
 import { readAccessToken } from '../read-access-token.js'
 import { settleOneGrant } from '../settle-grant.js'
 
@@ -59,6 +60,8 @@ export const exchangeSubjectToken: Exchange<ExchangeRequest> = async (deps, know
     const { tenant, client, provenKey, http, now } = context
     const asked = judgeRequest(deps, context, request)
     if (!asked.ok) return refuseUnasked(deps, context, asked.error)
+    const limited = round === 0 ? limitOfPerson(http, tenant, asked.value.subject.sub) : undefined
+    if (limited) return ifUnchanged(deps, client, err(limited))
     const decided = seen === undefined ? ok(undefined) : decideOn(deps, context, { ...asked.value, grant: seen }, request)
     if (!decided.ok) return refuseUnasked(deps, context, decided.error)
     const exchanged = await exchangeToken(onHotPath(deps.database), {

@@ -1,4 +1,5 @@
 /** The front issuer of the vendor: made once, what is shared with it, its clients and keys; and what a tenant says of clients there. */
+import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import type { AdminCommand } from '../command.js'
 import { correctionFlags, described, governed, ifMatch } from './client-commands.js'
 import { frontClientSecretCommands } from './client-secret-commands.js'
@@ -106,6 +107,62 @@ const ofVendor: readonly AdminCommand[] = [
     call: { method: 'PUT', path: '/front-issuer/client-registration' },
     shows: { record: true },
     example: 'drawbridge front-issuer registration set --file ways.yaml',
+  },
+  {
+    name: 'front-issuer key algorithm',
+    does: 'Show which algorithm is chosen for the tokens of the front issuer',
+    takes: [],
+    call: { method: 'GET', path: '/front-issuer/token-algorithm' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer key algorithm',
+  },
+  {
+    name: 'front-issuer key choose',
+    does: 'Choose the algorithm of the front’s tokens, for every tenant; its key is published now and signs after a day',
+    takes: [],
+    flags: { algorithm: { kind: 'text', says: 'by which its tokens are signed', choices: [...tokenAlgorithms], required: true } },
+    call: { method: 'PUT', path: '/front-issuer/token-algorithm' },
+    done: 'When it signs is in: drawbridge front-issuer key list.',
+    example: 'drawbridge front-issuer key choose --algorithm RS256',
+  },
+  {
+    name: 'front-issuer dpop show',
+    does: 'Show what is demanded at the front issuer of tokens that are bound to a key',
+    takes: [],
+    call: { method: 'GET', path: '/front-issuer/dpop' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer dpop show',
+  },
+  {
+    name: 'front-issuer dpop set',
+    does: 'Choose what is demanded at the front issuer of tokens that are bound to a key, beside what each tenant demands; what was issued lives on',
+    takes: [],
+    flags: {
+      file: { kind: 'document', says: 'boundTokensDemanded, nonceDemanded as YAML or JSON', member: '', required: true },
+    },
+    call: { method: 'PUT', path: '/front-issuer/dpop' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer dpop set --file dpop.yaml',
+  },
+  {
+    name: 'front-issuer pushed-requests show',
+    does: 'Show whether the authorization requests of every client must be pushed at the front issuer',
+    takes: [],
+    call: { method: 'GET', path: '/front-issuer/pushed-requests' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer pushed-requests show',
+  },
+  {
+    name: 'front-issuer pushed-requests set',
+    does: 'Choose whether the authorization requests of every client must be pushed at the front issuer (RFC 9126)',
+    takes: [],
+    flags: {
+      required: { kind: 'switch', says: 'no other is taken, of any tenant', member: 'required', value: true },
+      optional: { kind: 'switch', says: 'as each tenant has it', member: 'required', value: false },
+    },
+    call: { method: 'PUT', path: '/front-issuer/pushed-requests', body: {} },
+    shows: { record: true },
+    example: 'drawbridge front-issuer pushed-requests set --required',
   },
 ]
 
