@@ -58,14 +58,20 @@ export type NoticingBroker = Place & {
   close(): Promise<void>
 }
 
-/** `allowedOrigins`: where receivers of the test may be, in plain http. */
-export async function aNoticingBroker(allowedOrigins: readonly string[] = []): Promise<NoticingBroker> {
+type Over = { readonly rateLimitFactor?: number; readonly standsStill?: boolean }
+
+/** `allowedOrigins`: where receivers of the test may be, in plain http. `standsStill`: its clock moves by `later` alone. */
+export async function aNoticingBroker(
+  allowedOrigins: readonly string[] = [],
+  { rateLimitFactor = 1, standsStill = false }: Over = {},
+): Promise<NoticingBroker> {
   const fixture = await testDatabase()
   const moved = { by: 0 }
+  const begun = systemClock().now()
   const deps = {
-    settings: { ...readEnv({}), allowedOrigins },
+    settings: { ...readEnv({}), allowedOrigins, rateLimitFactor },
     installation: { id: installationId, kind: 'demo' as const },
-    clock: { now: () => addSeconds(systemClock().now(), moved.by) },
+    clock: { now: () => addSeconds(standsStill ? begun : systemClock().now(), moved.by) },
     random,
     log: silentLog(),
     metrics,

@@ -9,9 +9,10 @@ import { type Barrier, type BarrierTarget, barrierTargets } from './barriers.js'
 import { err, ok, type Result } from './refusal.js'
 import { type TrustedIssuer, tenantSpokenFor } from './trusted-issuer.js'
 import { signatureAlgorithms } from './usable-keys.js'
-import { clockSkewSeconds } from './verify-access-token.js'
+import { clockSkewSeconds, refusalOf } from './verify-access-token.js'
 
-export type NoticeRefusal = 'invalid_request' | 'invalid_key' | 'invalid_issuer' | 'invalid_audience'
+/** Codes of RFC 8935 §2.4, and one that is none: whether the notice is true cannot be said at this moment. */
+export type NoticeRefusal = 'invalid_request' | 'invalid_key' | 'invalid_issuer' | 'invalid_audience' | 'keys_unreachable'
 /** What is taken away: everything below a barrier, or everything that one key signed. */
 export type Told = { readonly barrier: Barrier } | { readonly condemnedKey: string }
 export type Notice = { readonly jti: string; readonly told: Told }
@@ -60,16 +61,19 @@ function parseTold(payload: JWTPayload, issuer: TrustedIssuer): Told | undefined
   return condemnedKey === undefined ? undefined : { condemnedKey }
 }
 
-async function verifyNotice({ issuer: url, noticeKeys }: TrustedIssuer, token: string): Promise<JWTPayload | undefined> {
+async function verifyNotice(
+  { issuer: url, noticeKeys }: TrustedIssuer,
+  token: string,
+): Promise<Result<JWTPayload, 'invalid_key' | 'keys_unreachable'>> {
   try {
     const { kid } = decodeProtectedHeader(token)
-    if (kid === undefined) return undefined
+    if (kid === undefined) return err('invalid_key')
     // A SET has no expiry (RFC 8417 §2.2), so no claim is compared with the clock here.
     const options = { algorithms: signatureAlgorithms, typ: 'secevent+jwt', issuer: url, requiredClaims: ['iat', 'jti', 'events'] }
     const { payload } = await jwtVerify(token, noticeKeys.find, options)
-    return noticeKeys.isCondemned(kid) ? undefined : payload
-  } catch {
-    return undefined
+    return noticeKeys.isCondemned(kid) ? err('invalid_key') : ok(payload)
+  } catch (error) {
+    return err(refusalOf(error) === 'issuer_unreachable' ? 'keys_unreachable' : 'invalid_key')
   }
 }
 
@@ -92,8 +96,9 @@ export async function readNotice(deps: NoticeDeps, token: unknown, nowSeconds: n
     return err('invalid_request')
   }
   if (claimed !== deps.issuer.issuer) return err('invalid_issuer')
-  const payload = await verifyNotice(deps.issuer, token)
-  if (payload === undefined) return err('invalid_key')
+  const verified = await verifyNotice(deps.issuer, token)
+  if (!verified.ok) return verified
+  const { value: payload } = verified
   const audience = Array.isArray(payload.aud) && payload.aud.length === 1 ? payload.aud[0] : payload.aud
   if (audience !== deps.resource) return err('invalid_audience')
   if ((payload.iat ?? 0) > nowSeconds + clockSkewSeconds) return err('invalid_request')

@@ -3,7 +3,8 @@
  *
  * The design: open a stream of this instance, whose answer holds a snapshot of all barriers and the position at which the stream goes
  * on, so that nothing lies between them; then long-poll, acknowledging in the next request what the last answer brought (RFC 8936
- * §2.4). A stream that the issuer no longer knows, or a notice that cannot be verified, starts again from a new snapshot. Until the
+ * §2.4). A stream that the issuer no longer knows, or a notice that is not to be believed, starts again from a new snapshot; an issuer that is too busy
+ * or cannot be reached does not: the same stream is asked again, and later where the issuer says so (`ask-issuer.ts`). Until the
  * first snapshot the guard serves nothing. Whatever a stream says, it says about its own issuer and never about another one that is trusted. "Heard" is the time of the last complete answer: an empty one also
  * says that nothing was revoked until then. Where the issuer speaks for many tenants and owes news of some, it is deaf for those alone. A snapshot is such an
  * answer: what is yet to be decided is not in it, so where the issuer owes news at the opening, nothing counts as heard by that.
@@ -13,14 +14,17 @@
  *
  * At the stop it first ceases to believe, then closes its stream, so that nobody waits for what it will never acknowledge.
  */
+import { type Answered, askIssuer, type Call, ending, passing, type Trouble } from './ask-issuer.js'
 import type { Barrier, Barriers } from './barriers.js'
-import { withDeadline } from './deadline.js'
 import { type NoticeDeps, parseBarrier, parseKeyId, readNotice, type Told } from './notice.js'
+import { err, ok, type Result } from './refusal.js'
 import { condemnKeys } from './trusted-issuer.js'
 
 /** A poll is held open by the issuer for up to 25 s; longer than this means that the line is dead. */
 export const pollTimeoutSeconds = 35
 export const openTimeoutSeconds = 10
+/** An issuer gives a stream up that it has not answered for so long: a new one is opened, whatever ails the old. */
+export const streamLapsesAfterSeconds = 155
 /** A process that ends waits no longer for the issuer; a stream that was not closed lapses. */
 export const closeTimeoutSeconds = 2
 export const maxNoticesPerPoll = 100
@@ -52,7 +56,6 @@ export type Receiver = {
 }
 
 type Stream = { readonly id: string; acks: string[]; errors: Record<string, { err: string; description: string }> }
-type Trouble = { readonly trouble: string }
 /** What one receiver knows; changed only by the functions below. */
 type Hearing = {
   readonly deps: ReceiverDeps
@@ -108,37 +111,54 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
 }
 
 async function listenUntilStopped(hearing: Hearing): Promise<void> {
-  const { deps, stopping } = hearing
+  const { stopping } = hearing
   while (!stopping.signal.aborted) {
-    const { trouble } = await listenOnce(hearing)
+    const trouble = await listenOnce(hearing)
     if (stopping.signal.aborted) return
-    deps.onTrouble(deps.issuer.issuer, trouble)
-    await pause(hearing.retryMs * (0.5 + deps.random() / 2), stopping.signal)
-    hearing.retryMs = Math.min(hearing.retryMs * 2, retryMostMs)
+    await recover(hearing, trouble, stopping.signal)
   }
 }
 
 /** One stream, from its snapshot to whatever ends it. */
 async function listenOnce(hearing: Hearing): Promise<Trouble> {
-  const listening = new AbortController()
-  hearing.listening = listening
+  hearing.listening = new AbortController()
   try {
     const stream = await open(hearing)
-    if ('trouble' in stream) return stream
-    replace(hearing, stream)
-    for (;;) {
-      const trouble = await poll(hearing, stream)
-      listening.signal.throwIfAborted()
-      if (trouble !== undefined) return trouble
-      hearing.retryMs = retryFirstMs
-    }
+    if (!stream.ok) return stream.error
+    replace(hearing, stream.value)
+    return await follow(hearing, stream.value)
   } catch (error) {
-    return { trouble: error instanceof Error ? error.message : 'the issuer cannot be reached' }
+    return ending(error instanceof Error ? error.message : 'the stream was ended')
   }
 }
 
-/** `signal`: what ends the call before its time; absent: nothing does. */
-type Call = { readonly path: string; readonly body: unknown; readonly timeoutSeconds: number; readonly signal?: AbortSignal }
+/** Polls until the stream has ended, or has gone unanswered for so long that the issuer has given it up. */
+async function follow(hearing: Hearing, stream: Stream): Promise<Trouble> {
+  const { deps, listening } = hearing
+  let answeredAt = deps.nowSeconds()
+  for (;;) {
+    const trouble = await poll(hearing, stream)
+    listening.signal.throwIfAborted()
+    const now = deps.nowSeconds()
+    if (trouble === undefined) {
+      answeredAt = now
+      hearing.retryMs = retryFirstMs
+      continue
+    }
+    if (trouble.endsStream || now - answeredAt > streamLapsesAfterSeconds) return trouble
+    await recover(hearing, trouble, listening.signal)
+    listening.signal.throwIfAborted()
+  }
+}
+
+/** Waits longer each time, and never shorter than it was told. A whole fleet may have been told the same: by chance each comes back at another moment. */
+async function recover(hearing: Hearing, { trouble, retryAfterSeconds = 0 }: Trouble, signal: AbortSignal): Promise<void> {
+  const { deps, retryMs } = hearing
+  deps.onTrouble(deps.issuer.issuer, trouble)
+  const part = deps.random() / 2
+  await pause(Math.max(retryMs * (0.5 + part), retryAfterSeconds * 1000 * (1 + part)), signal)
+  hearing.retryMs = Math.min(retryMs * 2, retryMostMs)
+}
 
 /**
  * The stream before it is closed: all that it could still say is in the snapshot of the new one. Not one of which a notice was refused: that is waited for,
@@ -153,44 +173,27 @@ function replace(hearing: Hearing, stream: Stream): void {
 /** The last acknowledgements, and that there will be no more. */
 async function sayGoodbye(deps: ReceiverDeps, stream: Stream): Promise<void> {
   const body = { streamId: stream.id, maxEvents: 0, returnImmediately: true, ack: stream.acks, setErrs: stream.errors, close: true }
-  await send(deps, { path: '/ssf/poll', body, timeoutSeconds: closeTimeoutSeconds }).catch(() => undefined)
+  await askIssuer(deps, { path: '/ssf/poll', body, timeoutSeconds: closeTimeoutSeconds })
 }
 
-const post = ({ deps, listening }: Hearing, call: Call): Promise<Record<string, unknown> | Trouble> =>
-  send(deps, { ...call, signal: listening.signal })
-
-const send = (deps: ReceiverDeps, { path, body, timeoutSeconds, signal }: Call): Promise<Record<string, unknown> | Trouble> =>
-  withDeadline(timeoutSeconds, signal, async (ending) => {
-    const response = await deps.fetch(`${deps.issuer.issuer}${path}`, {
-      method: 'POST',
-      redirect: 'error',
-      headers: { Authorization: deps.issuer.authorization, 'Content-Type': 'application/json', Accept: 'application/json' },
-      body: JSON.stringify(body),
-      signal: ending,
-    })
-    if (response.status !== 200 && response.status !== 201) {
-      await response.body?.cancel()
-      return { trouble: `${path} answered ${response.status}` }
-    }
-    const answer: unknown = await response.json()
-    return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : { trouble: `${path} answered no object` }
-  })
+const post = ({ deps, listening }: Hearing, call: Call): Promise<Result<Answered, Trouble>> =>
+  askIssuer(deps, { ...call, signal: listening.signal })
 
 /** Opens the stream and takes in the whole snapshot before anything is served. */
-async function open(hearing: Hearing): Promise<Stream | Trouble> {
+async function open(hearing: Hearing): Promise<Result<Stream, Trouble>> {
   const { deps } = hearing
   const askedAt = deps.nowSeconds()
   const answer = await post(hearing, { path: '/ssf/streams', body: { instance: deps.instance }, timeoutSeconds: openTimeoutSeconds })
-  if ('trouble' in answer) return answer as Trouble
-  const { streamId, snapshot, condemnedKeys } = answer
+  if (!answer.ok) return answer
+  const { streamId, snapshot, condemnedKeys } = answer.value
   const told = parseSnapshot(deps, snapshot, condemnedKeys ?? [])
-  if (typeof streamId !== 'string' || told === undefined) return { trouble: 'the snapshot is malformed' }
+  if (typeof streamId !== 'string' || told === undefined) return err(ending('the snapshot is malformed'))
   for (const each of told) apply(deps, each)
-  const late = lateIn(answer)
+  const late = lateIn(answer.value)
   if (late === undefined) noteUnheard(hearing)
   else noteHeard(hearing, { atSeconds: askedAt, but: late })
   hearing.tellFirst()
-  return { id: streamId, acks: [], errors: {} }
+  return ok({ id: streamId, acks: [], errors: {} })
 }
 
 type Heard = { readonly atSeconds: number; readonly but: readonly string[] }
@@ -210,7 +213,7 @@ function noteUnheard(hearing: Hearing): void {
 }
 
 /** Of which tenants the issuer still owes news; undefined: of anybody. */
-const lateIn = (answer: Record<string, unknown>): readonly string[] | undefined =>
+const lateIn = (answer: Answered): readonly string[] | undefined =>
   answer['moreAvailable'] === true ? parseLateTenants(answer['lateTenants']) : []
 
 /** Undefined: what is to come may be of anybody. */
@@ -242,27 +245,33 @@ function apply({ issuer, barriers, nowSeconds, onTrouble }: ReceiverDeps, told: 
 async function poll(hearing: Hearing, stream: Stream): Promise<Trouble | undefined> {
   const body = { streamId: stream.id, maxEvents: maxNoticesPerPoll, returnImmediately: false, ack: stream.acks, setErrs: stream.errors }
   const answer = await post(hearing, { path: '/ssf/poll', body, timeoutSeconds: pollTimeoutSeconds })
-  if ('trouble' in answer) return answer as Trouble
+  if (!answer.ok) return answer.error
   // Before the notices are verified, which may take a fetch of keys: what came meanwhile was not heard.
   const answeredAt = hearing.deps.nowSeconds()
   stream.acks = []
-  const sets = answer['sets'] ?? {}
-  if (typeof sets !== 'object' || sets === null) return { trouble: 'the poll answer is malformed' }
-  await take(hearing, stream, sets as Record<string, unknown>)
-  if (Object.keys(stream.errors).length === 0) {
-    const late = lateIn(answer)
-    if (late !== undefined) noteHeard(hearing, { atSeconds: answeredAt, but: late })
-    return undefined
-  }
-  const reasons = [...new Set(Object.values(stream.errors).map((error) => error.err))].join(', ')
-  const report = { ...body, maxEvents: 0, returnImmediately: true, ack: stream.acks, setErrs: stream.errors }
-  await post(hearing, { path: '/ssf/poll', body: report, timeoutSeconds: openTimeoutSeconds })
-  return { trouble: `refused a notice: ${reasons}` }
+  const { sets = {} } = answer.value
+  if (typeof sets !== 'object' || sets === null) return passing('the poll answer is malformed')
+  const untaken = await take(hearing, stream, sets as Record<string, unknown>)
+  if (Object.keys(stream.errors).length > 0) return report(hearing, stream)
+  if (untaken !== undefined) return untaken
+  const late = lateIn(answer.value)
+  if (late !== undefined) noteHeard(hearing, { atSeconds: answeredAt, but: late })
+  return undefined
 }
 
-async function take({ deps, seen }: Hearing, stream: Stream, sets: Record<string, unknown>): Promise<void> {
+/** Says which notices were refused, and why. */
+async function report(hearing: Hearing, stream: Stream): Promise<Trouble> {
+  const reasons = [...new Set(Object.values(stream.errors).map((error) => error.err))].join(', ')
+  const body = { streamId: stream.id, maxEvents: 0, returnImmediately: true, ack: stream.acks, setErrs: stream.errors }
+  await post(hearing, { path: '/ssf/poll', body, timeoutSeconds: openTimeoutSeconds })
+  return ending(`refused a notice: ${reasons}`)
+}
+
+/** What cannot be judged at this moment is neither acknowledged nor refused, and so comes again. */
+async function take({ deps, seen }: Hearing, stream: Stream, sets: Record<string, unknown>): Promise<Trouble | undefined> {
   for (const [jti, token] of Object.entries(sets)) {
     const notice = await readNotice(deps, token, deps.nowSeconds())
+    if (!notice.ok && notice.error === 'keys_unreachable') return passing('the keys of notices cannot be fetched')
     if (!notice.ok || notice.value.jti !== jti) {
       stream.errors[jti] = { err: notice.ok ? 'invalid_request' : notice.error, description: 'the security event token was refused' }
       continue
@@ -272,6 +281,11 @@ async function take({ deps, seen }: Hearing, stream: Stream, sets: Record<string
     seen.add(jti)
     apply(deps, notice.value.told)
   }
+  forgetOldest(seen)
+  return undefined
+}
+
+function forgetOldest(seen: Set<string>): void {
   for (const jti of seen) {
     if (seen.size <= maxRememberedNotices) break
     seen.delete(jti)

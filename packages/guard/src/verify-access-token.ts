@@ -54,7 +54,8 @@ function readClaimed(token: string): Claimed | undefined {
   }
 }
 
-function refusalOf(error: unknown): GuardRefusal {
+/** What a failure of `jose` means for the message. `issuer_unreachable`: nothing; the keys could not be had. */
+export function refusalOf(error: unknown): GuardRefusal {
   if (error instanceof errors.JWTExpired) return 'token_expired'
   if (error instanceof errors.JWTClaimValidationFailed) return error.claim === 'typ' ? 'token_of_wrong_type' : 'token_malformed'
   if (error instanceof errors.JWKSTimeout) return 'issuer_unreachable'

@@ -34,10 +34,14 @@ export type AnIssuer = {
   /** `cnf`, as introspection says it. */
   confirmation: unknown
   isDown: boolean
+  /** How the next calls at these addresses are answered instead, each once. */
+  readonly turnsAway: Record<'/ssf/streams' | '/ssf/poll' | '/ssf/jwks', TurnedAway[]>
   signToken(claims?: JWTPayload, header?: { typ?: string; key?: CryptoKey; kid?: string | undefined }): Promise<string>
   signNotice(told: { target: string; targetId: string; epoch: number; tenant?: string }, over?: Over): Promise<SignedNotice>
   signCondemnation(kid: unknown, over?: Over): Promise<SignedNotice>
 }
+/** `lost`: what it answers does not arrive. */
+export type TurnedAway = { readonly status: number; readonly retryAfter?: string } | 'lost'
 export type AKey = { readonly kid: string; readonly privateKey: CryptoKey; readonly jwk: JWK }
 export type SignedNotice = { readonly jti: string; readonly token: string }
 export type Over = { readonly claims?: JWTPayload; readonly typ?: string; readonly key?: CryptoKey; readonly kid?: string | undefined }
@@ -87,9 +91,19 @@ export async function anIssuer(options: {
     return { moreAvailable: owes !== undefined, ...(Array.isArray(owes) ? { lateTenants: owes } : {}) }
   }
 
+  const turnAway = (how: TurnedAway): Response => {
+    if (how === 'lost') throw new TypeError('fetch failed')
+    return new Response('{}', { status: how.status, headers: how.retryAfter === undefined ? {} : { 'Retry-After': how.retryAfter } })
+  }
+
   const fetchLike = async (input: unknown, init?: RequestInit): Promise<Response> => {
     if (self.isDown) throw new TypeError('fetch failed')
     const path = String(input).slice(options.issuer.length)
+    const turnedAway = self.turnsAway[path as keyof AnIssuer['turnsAway']]?.shift()
+    if (turnedAway !== undefined) {
+      if (path === '/ssf/poll') self.polls.push(JSON.parse(init?.body as string) as SentPoll)
+      return turnAway(turnedAway)
+    }
     if (path === '/jwks' || path === '/ssf/jwks') {
       self.fetched[path] += 1
       return json({ keys: published[path] })
@@ -138,6 +152,7 @@ export async function anIssuer(options: {
     isActive: true,
     confirmation: undefined,
     isDown: false,
+    turnsAway: { '/ssf/streams': [], '/ssf/poll': [], '/ssf/jwks': [] },
     push: (sets) => {
       waiting.push(sets)
       wake()

@@ -306,15 +306,6 @@ describe('with a declared link key, a subject who signed in before her SCIM user
     expect(await say(tenant, id, { userName: 'bob@acme.example' })).toMatchObject({ ok: false })
     expect(await rows('SELECT 1 FROM subjects WHERE tenant_id = $1 AND scim_user_id IS NOT NULL', tenant)).toEqual([])
   })
-
-  test('is not chosen among several: that is an alarm', async () => {
-    const tenant = await freshTenant()
-    await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')
-    await signedInBefore(tenant, 'upstream-2', 'Ada@acme.example')
-    await leave(tenant, (await created(tenant, { externalId: undefined })).id)
-    expect(await gone(tenant)).toEqual([])
-    expect(await eventsOf(tenant)).toMatchObject([{ matched: false, reason: expect.stringContaining('more than one subject') }])
-  })
 })
 
 test('userName is unique among the living, whatever its case; a parallel pair has one winner', async () => {

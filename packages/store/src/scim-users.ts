@@ -16,6 +16,7 @@ import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.j
 import { raiseClaimsOfUser } from './directory.js'
 import { keepEndDate } from './end-dates.js'
 import { keptStatement } from './kept-statements.js'
+import { endNamesakes } from './namesakes.js'
 import { findByRecordedKey } from './recorded-key.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
@@ -256,42 +257,47 @@ async function linkSubject(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'
 
 /**
  * Links, at deprovisioning, the one subject who signed in before her SCIM user existed: by the declared key, in what she recorded at
- * her last login. Nobody is chosen among several: then nothing is linked, and the caller raises the alarm.
+ * her last login. Nobody is chosen among several: then nothing is linked, and the caller ends what they hold (`namesakes`).
  */
 async function linkByRecordedKey(
   db: Db,
   caller: ScimCaller,
   user: Pick<ScimUser, 'id' | 'userName' | 'externalId'>,
-): Promise<'linked' | 'none' | 'ambiguous'> {
+): Promise<readonly SubjectId[]> {
   const found = await findByRecordedKey(db, caller, user)
-  if (found.length !== 1) return found.length === 0 ? 'none' : 'ambiguous'
-  await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [caller.tenant, found[0], user.id])
-  return 'linked'
+  if (found.length === 1)
+    await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [caller.tenant, found[0], user.id])
+  return found
 }
 
 /**
  * As `linkByRecordedKey`, and where nobody is found, by the key that the user had before: a directory may take name and access together, or one after the
  * other (Entra renames whom it deletes). Not while somebody else bears that: then it is hers.
  */
-async function linkLeaving(db: Db, caller: ScimCaller, user: ScimUser): Promise<'linked' | 'none' | 'ambiguous'> {
+async function linkLeaving(db: Db, caller: ScimCaller, user: ScimUser): Promise<readonly SubjectId[]> {
   const found = await linkByRecordedKey(db, caller, user)
-  if (found !== 'none') return found
+  if (found.length > 0) return found
   const { rows } = await db.query<{ userName: string; externalId: string | null }>(
     `SELECT coalesce(former_user_name, user_name) AS "userName", coalesce(former_external_id, external_id) AS "externalId" FROM scim_users
      WHERE tenant_id = $1 AND id = $2 AND (former_user_name IS NOT NULL OR former_external_id IS NOT NULL)`,
     [caller.tenant, user.id],
   )
-  if (!rows[0]) return 'none'
+  if (!rows[0]) return []
   const former = { id: user.id, userName: rows[0].userName, externalId: rows[0].externalId ?? undefined }
-  return (await isTaken(db, caller, former, user.id)) ? 'none' : linkByRecordedKey(db, caller, former)
+  return (await isTaken(db, caller, former, user.id)) ? [] : linkByRecordedKey(db, caller, former)
 }
 
-/** An end that is named is hers, too, who signed in before her directory told of her. */
+/** An end that is named is hers, too, who signed in before her directory told of her. Where several may be she, each says again who she is. */
 async function keepEnd(db: Db, caller: ScimCaller, user: ScimUser): Promise<void> {
   const end = caller.endDate === undefined ? 'none' : readEndDate(toDocument(user), caller.endDate)
-  if (typeof end !== 'string' && (await linkedSubjects(db, caller, user)).length === 0) await linkLeaving(db, caller, user)
+  const asks = typeof end !== 'string' && (await linkedSubjects(db, caller, user)).length === 0
+  const found = asks ? await linkLeaving(db, caller, user) : []
   await keepEndDate(db, caller, user)
+  if (found.length > 1 && user.active)
+    await endNamesakes(db, found, { ...namesakesOf(caller, user), reason: 'the directory named the end of her access', isNews: false })
 }
+
+const namesakesOf = (caller: ScimCaller, user: ScimUser) => ({ ...caller, source: 'scim' as const, named: `scim:${user.id}` })
 
 /** `isKeptOut`: by the directory itself, whoever else does. */
 type Linked = { readonly id: SubjectId; readonly isOut: boolean; readonly isKeptOut: boolean }
@@ -312,16 +318,12 @@ type TakenAway = { readonly reason: string; readonly isNews: boolean; readonly d
  */
 async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, { reason, isNews, deactivate = true }: TakenAway): Promise<void> {
   const known = await linkedSubjects(db, caller, user)
-  const found = known.length > 0 ? 'linked' : await linkLeaving(db, caller, user)
-  const subjects = known.length === 0 && found === 'linked' ? await linkedSubjects(db, caller, user) : known
+  const found = known.length > 0 ? [] : await linkLeaving(db, caller, user)
+  if (found.length > 1) return endNamesakes(db, found, { ...namesakesOf(caller, user), reason, isNews })
+  const subjects = found.length === 1 ? await linkedSubjects(db, caller, user) : known
   const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
   if (subjects.length === 0 && isNews)
-    await recordUnmatchedEvent(db, {
-      ...event,
-      reason: found === 'ambiguous' ? `${reason}, and more than one subject has her link key` : reason,
-      eventId: caller.newId() as DeprovisioningEventId,
-      targetId: `scim:${user.id}`,
-    })
+    await recordUnmatchedEvent(db, { ...event, eventId: caller.newId() as DeprovisioningEventId, targetId: `scim:${user.id}` })
   for (const subject of subjects.filter((one) => isNews || !(deactivate ? one.isKeptOut : one.isOut))) {
     await deprovision(db, {
       ...event,

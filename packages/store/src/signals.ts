@@ -13,6 +13,7 @@ import { announce } from './announcements.js'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent } from './deprovisioning.js'
 import { holdEnd } from './end-session.js'
+import { endNamesakes } from './namesakes.js'
 import { findByRecordedKey, type KeyedUser } from './recorded-key.js'
 import { type Db, toTimestamp } from './transaction.js'
 import { holdSignalled, keepUnmatchedSignal } from './unmatched-signals.js'
@@ -61,10 +62,12 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
   const found = await find(db, signalled, person)
   const event = { tenant, source: 'signal' as const, reason: signalled.reason, now: signalled.now, requestId: signalled.requestId }
   const newEventId = () => signalled.newId() as DeprovisioningEventId
-  if (typeof found === 'string') {
+  if (!Array.isArray(found)) {
     if (person.by === 'id' && !(await keepForLater(db, signalled, person.id))) return { outcome: 'full', isMass: false }
-    await recordUnmatchedEvent(db, { ...event, eventId: newEventId(), targetId: nameOf(signalled) })
-    return { outcome: found, isMass: false }
+    const named = nameOf(signalled)
+    await recordUnmatchedEvent(db, { ...event, eventId: newEventId(), targetId: named })
+    if (found.namesakes.length > 0) await endNamesakes(db, found.namesakes, { ...signalled, source: event.source, named, isNews: true })
+    return { outcome: found.outcome, isMass: false }
   }
   const taking = { ...event, target: 'subject' as const, toldAt: signalled.toldAt, deactivate: signalled.deactivate }
   for (const targetId of found) await deprovision(db, { ...taking, eventId: newEventId(), targetId })
@@ -113,11 +116,14 @@ export const nameOf = ({ connectionId, person }: Pick<Signalled, 'connectionId' 
     ? `signal:${connectionId}:${person.named}`
     : `signal:${connectionId}:${person.by === 'id' ? person.id : person.address.key}`
 
-type Found = readonly SubjectId[] | 'unknown' | 'ambiguous'
+/** Those who are meant; or nobody, and who else may be. */
+type Found = SubjectId[] | NotFound
+type NotFound = { readonly outcome: 'unknown' | 'ambiguous'; readonly namesakes: readonly SubjectId[] }
+const unknown: NotFound = { outcome: 'unknown', namesakes: [] }
 type Row = { readonly id: SubjectId; readonly is_living: boolean }
 
 function find(db: Db, signalled: Signalled, person: NamedPerson): Promise<Found> {
-  if (person.by === 'nobody') return Promise.resolve('unknown')
+  if (person.by === 'nobody') return Promise.resolve(unknown)
   return person.by === 'id' ? findById(db, signalled, person) : findByAddress(db, signalled, person.address)
 }
 
@@ -141,7 +147,7 @@ async function findById(db: Db, signalled: Signalled, { id, link }: ById): Promi
 
 /**
  * Whoever signed in before her directory told of her, and has not since: what she recorded says which user of that id she is. A signal links
- * nobody, and among several it chooses nobody.
+ * nobody, and among several it chooses nobody: what they hold ends, and they sign in anew.
  */
 async function findUnlinked(db: Db, at: Parameters<typeof findByRecordedKey>[1], id: string): Promise<Found> {
   const { rows } = await db.query<KeyedUser>(
@@ -152,7 +158,7 @@ async function findUnlinked(db: Db, at: Parameters<typeof findByRecordedKey>[1],
   // Where her key is the very id, nobody need have told of her for it to name her.
   const named: KeyedUser | undefined = rows[0] ?? (at.link?.scim === 'externalId' ? { userName: '', externalId: id } : undefined)
   const found = named === undefined ? [] : await findByRecordedKey(db, at, named)
-  return found.length === 0 ? 'unknown' : found.length === 1 ? found : 'ambiguous'
+  return found.length === 0 ? unknown : found.length === 1 ? [...found] : { outcome: 'ambiguous', namesakes: found }
 }
 
 /**
@@ -168,8 +174,8 @@ async function findByAddress(db: Db, { tenant, connectionId }: Signalled, { key,
     [tenant, connectionId, key, domain],
   )
   const [first, second] = rows
-  if (first === undefined) return 'unknown'
-  return second?.is_living === true || (second !== undefined && !first.is_living) ? 'ambiguous' : [first.id]
+  if (first === undefined) return unknown
+  return second?.is_living === true || (second !== undefined && !first.is_living) ? { outcome: 'ambiguous', namesakes: [] } : [first.id]
 }
 
 /** What came of a signal that takes nothing away. */

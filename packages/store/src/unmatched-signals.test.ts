@@ -199,12 +199,15 @@ describe('somebody who signed in before her directory told of her, and has not s
     expect(await sql(said, [acme.tenantId])).toEqual([{ gone: true }])
   })
 
-  it('is nobody whom a connection without a link key could find, and one of two is not chosen', async () => {
+  it('is nobody whom a connection without a link key could find, and one of two is not chosen: both sign in anew', async () => {
     expect(await signIn({ stableId: 'grace@ACME.example' })).toBe('believed')
     expect(await signIn({ stableId: 'GRACE@acme.example' })).toBe('believed')
     await inDirectory()
     expect(await told('account-disabled', { id: 'e-17', now: at(70) })).toMatchObject({ outcome: 'unknown' })
     expect(await told('account-disabled', { id: 'e-17', link, now: at(70) })).toMatchObject({ outcome: 'ambiguous' })
+    expect(
+      await sql('SELECT DISTINCT epoch FROM subjects WHERE tenant_id = $1 AND stable_id ILIKE $2', [acme.tenantId, 'grace@%']),
+    ).toEqual([{ epoch: 2 }])
     expect(await unmatched()).toMatchObject([{ stableId: 'e-17', deactivates: true }])
   })
 })

@@ -71,6 +71,8 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly tenantLimit?: RateLimitName
   /** What its client address counts under, where that is not everything that comes from there. */
   readonly addressLimit?: RateLimitName
+  /** Whose calls leave the limit of their address alone. They have one of their own, which `authorize` takes from. */
+  readonly sparesAddress?: (caller: Pick<HttpRequest, 'params' | 'headers'>, deps: BrokerDeps) => boolean
   /** Answers though the tenant is suspended: keys, metadata and notices must outlive a suspension. */
   readonly servesSuspended?: true
   readonly tag?: string

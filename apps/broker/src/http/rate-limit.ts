@@ -71,8 +71,17 @@ export const rateLimits = {
   userinfo: { perSecond: 5, burst: 200 },
   /** What one resource server that proves itself asks of tokens. */
   introspection: { perSecond: 2000, burst: 5000 },
-  /** The same per client address, in place of the limit of everything: a guard that hears no notices asks of every call, and all its replicas may come from one address. */
+  /**
+   * The same per client address, in place of the limit of everything, of whoever has not proven himself to this process lately: a guard that hears no notices asks
+   * of every call, and all its replicas may come from one address.
+   */
   introspection_address: { perSecond: 1000, burst: 5000 },
+  /** Streams and polls of one resource server that proves itself, at one issuer: the guards of a large fleet ask again whenever one notice is written. */
+  resource_server: { perSecond: 2000, burst: 10_000 },
+  /** The same per client address, of whoever has not proven himself to this process lately. Who has counts for himself alone: a stranger may come from there, too. */
+  resource_server_address: { perSecond: 200, burst: 2000 },
+  /** Sets of public keys, per client address: who cannot have them believes neither tokens nor notices. */
+  keys_address: { perSecond: 200, burst: 2000 },
   /** Streams that the guards of one resource server open: all replicas of a large fleet at once, and then one now and then. Each is answered with every living barrier. */
   guard_stream: { perSecond: 5, burst: 1000 },
   /** Grants opened for one person. */

@@ -80,7 +80,9 @@ async function answerRequest(
     deps.metrics.count('drawbridge_rate_limited_total', { limit })
     return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })
   }
-  const limited = spend(endpoint.addressLimit ?? 'address') ?? (endpoint.rateLimit && spend(endpoint.rateLimit))
+  const sparesAddress = endpoint.sparesAddress?.({ params, headers: headersOf(request) }, deps) === true
+  const limited =
+    (sparesAddress ? undefined : spend(endpoint.addressLimit ?? 'address')) ?? (endpoint.rateLimit && spend(endpoint.rateLimit))
   if (limited) return limited
   const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
   if (!body.ok) return refuseHttp(shape, body.error)
@@ -113,13 +115,15 @@ async function labQuotas(deps: BrokerDeps, endpoint: Endpoint, slug: string) {
   return (await deps.configuration.find(slug))?.labRateLimits
 }
 
+const headersOf = (request: IncomingMessage) => request.headers as HttpRequest['headers']
+
 function toHttpRequest(
   request: IncomingMessage,
   matched: Matched,
   rawBody: Buffer,
   whoAsks: Pick<HttpRequest, 'address' | 'knownAddress' | 'country' | 'requestId'>,
 ): Omit<HttpRequest, 'spend'> {
-  const headers = request.headers as Readonly<Record<string, string | undefined>>
+  const headers = headersOf(request)
   const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   const isForm = contentType === 'application/x-www-form-urlencoded'
   const filled =

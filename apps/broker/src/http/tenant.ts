@@ -14,7 +14,7 @@ import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oaut
 import { type IdJagIssuing, idJagIssuingFromJson } from '@drawbridge/core/oauth/id-jag-issuing'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import type { SubjectTypeRules } from '@drawbridge/core/oauth/subject-type'
-import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
+import { type ToldOfPeople, toldOfPeopleFromJson, whateverATenantAllows } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
@@ -123,7 +123,7 @@ export type ResolvedTenant = Omit<
   readonly idJagIssuing: IdJagIssuing
   /** Whether any client may, at whichever issuer. */
   readonly issuesIdJags: boolean
-  /** What clients may be told of people. */
+  /** What clients may be told of people; of the front itself, what they may ask for: the tenant of the person says what of that they get. */
   readonly toldOfPeople: ToldOfPeople
   /** By which `sub` clients that say nothing know people. */
   readonly subjectTypes: SubjectTypeRules
@@ -320,7 +320,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     tokenExchange: permissionsAt(at, tokenExchangeFromJson(tokenExchange)),
     idJagIssuing: permissionsAt(at, issuing),
     issuesIdJags: issuing.permissions.length > 0,
-    toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
+    toldOfPeople: at === 'front' ? whateverATenantAllows : toldOfPeopleFromJson(toldOfPeople),
     subjectTypes: { pairwiseByDefault },
     pairwiseKey: once(() => pairwise && unseal(deps, rest.id, 'pairwise_keys', 'sealed_key', pairwise.id, pairwise.sealed)),
     connection: (id) => connections.find((connection) => connection.id === id),

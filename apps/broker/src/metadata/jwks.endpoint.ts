@@ -31,6 +31,7 @@ const at = (path: string, purpose: Purpose, summary: string): Endpoint =>
     cors: true,
     servesSuspended: true,
     tag: 'Discovery',
+    addressLimit: 'keys_address',
     run: (http) =>
       text('application/jwk-set+json', documentOf(tenantOf(http), purpose), {
         headers: { 'cache-control': `public, max-age=${jwksMaxAgeSeconds}` },

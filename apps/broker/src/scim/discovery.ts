@@ -4,7 +4,7 @@ import type { JsonObject } from '@drawbridge/core/scim/json'
 import { listResponse } from '@drawbridge/core/scim/list-response'
 import type { BrokerDeps } from '../deps.js'
 import { type Endpoint, endpoint, type HttpRequest } from '../http/endpoint.js'
-import { authorizeScim } from './bearer.js'
+import { scimCommon } from './resource-endpoints.js'
 import { refuseScim, scimBaseUrl, scimJson } from './scim-answer.js'
 
 const isFiltered = (http: Pick<HttpRequest, 'query'>): boolean => http.query.ok && http.query.value['filter'] !== undefined
@@ -23,9 +23,7 @@ export function discoveryEndpoints(
       path: `/t/:tenant/scim/v2/${name}`,
       spec,
       summary,
-      tag: 'scim',
-      refusals: 'scim',
-      authorize: authorizeScim,
+      ...scimCommon,
       run: (http, deps) => {
         if (isFiltered(http)) return refuseScim({ reason: 'scim_filter_not_here' })
         const found = all(http, deps)
@@ -37,9 +35,7 @@ export function discoveryEndpoints(
       path: `/t/:tenant/scim/v2/${name}/:id`,
       spec,
       summary: `${summary}: one of them`,
-      tag: 'scim',
-      refusals: 'scim',
-      authorize: authorizeScim,
+      ...scimCommon,
       run: (http, deps) => {
         const found = all(http, deps).find((document) => document.id.toLowerCase() === (http.params['id'] ?? '').toLowerCase())
         return found === undefined ? refuseScim({ reason: 'scim_not_found' }) : scimJson(found)

@@ -1,6 +1,7 @@
 /** What every kind of SCIM resource does alike: versions, attributes, orders, pages, searches, and what is refused. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { scimLimits } from '@drawbridge/core/scim/error'
+import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 
@@ -171,4 +172,12 @@ test.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])('%s /Me is 501 in the words
   const answer = await call(method, '/Me', method === 'GET' || method === 'DELETE' ? undefined : {})
   expect(answer).toMatchObject({ status: 501, body: { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '501' } })
   expect(answer.headers.get('content-type')).toBe('application/scim+json; charset=utf-8')
+})
+
+test('a suspended tenant’s directory is answered everywhere: what it may ask, it must be able to find out', async () => {
+  const directory = await broker.aDirectory()
+  await asOwner(broker.fixture.ownerUrl, 'UPDATE tenants SET suspended_at = created_at WHERE id = $1', [directory.tenant.tenantId])
+  const paths = ['/Users', '/Groups', '/ServiceProviderConfig', '/Schemas', '/ResourceTypes', '/ResourceTypes/User']
+  const statuses = await Promise.all(paths.map(async (path) => (await directory.call('GET', path)).status))
+  expect(statuses).toEqual(paths.map(() => 200))
 })

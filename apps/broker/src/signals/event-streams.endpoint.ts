@@ -22,7 +22,7 @@ import { type Answer, empty, json } from '../http/answer.js'
 import { type EndpointDefinition, endpoint, type HttpRequest, jsonParser, tenantOf } from '../http/endpoint.js'
 import { changedConfigurationOf, configurationOf } from './configure-stream.js'
 import { type ChangedStream, changedStreamBody, type NewStream, repeatsOurs, showStream, streamShape } from './event-stream-shapes.js'
-import { type ProvenReceiver, proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
+import { ofResourceServers, type ProvenReceiver, refuseSignal, streamIssuerOf } from './resource-credential.js'
 
 export type Receiving<Parsed> = HttpRequest<Parsed, ProvenReceiver>
 
@@ -31,7 +31,7 @@ export const forReceivers = {
   servesSuspended: true,
   tag: 'signals',
   permission: 'resource credential (HTTP Basic or bearer)',
-  authorize: proveResource,
+  ...ofResourceServers,
 } as const satisfies Partial<EndpointDefinition<never, ProvenReceiver>>
 
 export const noStore = { headers: { 'cache-control': 'no-store' } } as const

@@ -1,7 +1,7 @@
 /** How an instance of a guard ends: it says so itself, is waited for no longer, and believes nothing from then on. */
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { createGuard, type GuardOptions, mostDeafAfterSeconds } from '@drawbridge/guard/create-guard'
-import { pollTimeoutSeconds } from '@drawbridge/guard/receive-notices'
+import { pollTimeoutSeconds, streamLapsesAfterSeconds } from '@drawbridge/guard/receive-notices'
 import { mostStepBackSeconds } from '@drawbridge/guard/watched-clock'
 import { mostGuardStreams, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { asOwner } from '@drawbridge/testkit/database'
@@ -100,6 +100,20 @@ it('a guard that stops closes its stream, and refuses everything from then on', 
 
 it('a guard that begins anew in the same process closes the stream that it had', async () => {
   const instance = random.uuid()
+  const clock = { setBackMs: 0 }
+  const guard = aGuard(instance, { now: () => Date.now() - clock.setBackMs })
+  await guard.start()
+  try {
+    clock.setBackMs = (mostStepBackSeconds + 10) * 1000
+    await guard.check('Bearer a.b.c')
+    await eventually(async () => JSON.stringify(await streamsOf(instance)) === JSON.stringify([{ isOpen: false }, { isOpen: true }]))
+  } finally {
+    await guard.stop()
+  }
+})
+
+it('a guard that an answer never reached hears it on the same stream', async () => {
+  const instance = random.uuid()
   const line = { breaksOnce: false }
   const guard = aGuard(instance, {
     fetch: async (input, init) => {
@@ -113,7 +127,8 @@ it('a guard that begins anew in the same process closes the stream that it had',
   try {
     line.breaksOnce = true
     await broker.revoke('lost on its way', 2)
-    await eventually(async () => JSON.stringify(await streamsOf(instance)) === JSON.stringify([{ isOpen: false }, { isOpen: true }]))
+    await eventually(async () => JSON.stringify(await receiptsOf('lost on its way')).includes('"acknowledged":1'))
+    expect([line.breaksOnce, await streamsOf(instance)]).toEqual([false, [{ isOpen: true }]])
   } finally {
     await guard.stop()
   }
@@ -128,6 +143,7 @@ it('the same name alone closes nothing: it does not prove that the process befor
 
 it('a silent one believes nothing any more when it is given up, whatever its owner has set', () => {
   const secondOfRounding = 1
+  expect(streamLapsesAfterSeconds).toBe(streamLapseSeconds)
   expect(pollTimeoutSeconds + mostDeafAfterSeconds + mostStepBackSeconds + secondOfRounding).toBeLessThanOrEqual(streamLapseSeconds)
 })
 

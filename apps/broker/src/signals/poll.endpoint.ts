@@ -15,7 +15,7 @@ import { endpoint, type HttpRequest, jsonParser, tenantOf } from '../http/endpoi
 import type { ResolvedTenant } from '../http/tenant.js'
 import { waitForNotice } from './notice-wakeups.js'
 import { hearPoll, type SaidByPoll, takeForPoll } from './poll-rounds.js'
-import { proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
+import { ofResourceServers, proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
 
 /** Shorter than the patience of common proxies (30 s). */
 export const longPollMs = 25_000
@@ -51,7 +51,7 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   tag: 'signals',
   permission: 'resource credential (HTTP Basic)',
   output: { status: 200, schema: pollOutput.extend({ lateTenants }) },
-  authorize: proveResource,
+  ...ofResourceServers,
   parse: jsonParser(body),
   run: async (http, deps) => {
     const of = { resource: http.caller, issuer: streamIssuerOf(http) }

@@ -10,7 +10,8 @@ import { findResourceCredentialAcrossTenants, type ProvenResource, type StreamIs
 import { acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
-import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { type EndpointDefinition, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { isProvenLately, noteProven, noteUnproven, type Presenting } from '../http/proven-callers.js'
 import { createRounds, type Rounds } from '../http/rounds.js'
 import { refuseAsJson } from '../http/write-error.js'
 
@@ -49,7 +50,30 @@ function readBearer(header: string | undefined): { id: string; secret: string } 
   return id === undefined || secret === undefined ? undefined : { id, secret }
 }
 
+/** Whoever has proven himself lately counts for himself, whatever else comes from his address. */
+export const ofResourceServers = {
+  authorize: admitResource,
+  addressLimit: 'resource_server_address',
+  sparesAddress: (caller: Presenting, deps: BrokerDeps) => isProvenLately(deps, caller),
+} as const satisfies Partial<EndpointDefinition<never, ProvenReceiver>>
+
+async function admitResource(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenReceiver, Answer>> {
+  const proven = await proveResource(http, deps)
+  const limited = proven.ok
+    ? http.spend('resource_server', `${tenantOf(http).id} ${tenantOf(http).issuer.id} ${proven.value.credentialId}`)
+    : undefined
+  return limited === undefined ? proven : err(limited)
+}
+
+/** Each time anew, also at the end of a long wait. Takes from no limit. */
 export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenReceiver, Answer>> {
+  const proven = await proveByCredential(http, deps)
+  if (proven.ok) noteProven(deps, http)
+  else noteUnproven(deps, http)
+  return proven
+}
+
+async function proveByCredential(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenReceiver, Answer>> {
   const header = http.headers['authorization']
   const presented = readBasic(header) ?? readBearer(header)
   if (presented === undefined) return err(refuseSignal('resource_credential_missing'))

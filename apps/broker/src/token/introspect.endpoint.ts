@@ -15,6 +15,7 @@ import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
+import { isProvenLately, noteProven, noteUnproven } from '../http/proven-callers.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { readAccessToken } from './read-access-token.js'
 import { refuseForm } from './refuse.js'
@@ -29,6 +30,7 @@ export const introspectEndpoint = endpoint({
   tag: 'OAuth',
   omitsEmpty: true,
   addressLimit: 'introspection_address',
+  sparesAddress: (caller, deps) => isProvenLately(deps, caller),
   run: async (http, deps) => {
     const credential = parseResourceCredential(http.headers['authorization'])
     if (!credential) return refuse({ reason: 'resource_credential_refused' })
@@ -47,7 +49,11 @@ export const introspectEndpoint = endpoint({
       now: deps.clock.now(),
     }
     const seen = await introspectSettled(deps, tenant, asked, http.requestId)
-    if (!seen) return refuse({ reason: 'resource_credential_refused' })
+    if (!seen) {
+      noteUnproven(deps, http)
+      return refuse({ reason: 'resource_credential_refused' })
+    }
+    noteProven(deps, http)
     const limited = http.spend('introspection', `${tenant.id} ${credential.id}`)
     if (limited) return limited
     if (

@@ -18,6 +18,9 @@ export type ToldOfPeople = z.output<typeof toldOfPeopleShape>
 
 const nothing: ToldOfPeople = { profile: false, email: false }
 
+/** At the front, until it is known whose a person is: what may be asked for there. Her tenant says what of it is granted. */
+export const whateverATenantAllows: ToldOfPeople = { profile: true, email: true }
+
 /** Whatever the store holds. Where nobody has chosen, and where it cannot be read, nothing is told. */
 export function toldOfPeopleFromJson(json: unknown): ToldOfPeople {
   const parsed = toldOfPeopleShape.safeParse(json ?? nothing)

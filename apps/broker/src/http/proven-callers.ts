@@ -1,0 +1,43 @@
+/**
+ * Who has proven himself to this process lately, by what he presented and at which issuer. Such a caller counts for himself and no longer for his client address, so
+ * that no stranger who comes from there keeps him out.
+ *
+ * It decides under what a call is counted, and nothing else: each call is proven anew, and what is refused is forgotten at once. Held are hashes.
+ */
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { sha256Base64url } from '@drawbridge/crypto/hash'
+import type { Database } from '@drawbridge/store/database'
+import type { BrokerDeps } from '../deps.js'
+import type { HttpRequest } from './endpoint.js'
+import { createLatestUsed, type LatestUsed } from './latest-used.js'
+
+/** A guard calls at least every half minute. */
+export const provenForSeconds = 600
+/** The longest unused goes first, and then counts for his address until he is proven again. */
+export const mostProvenCallers = 10_000
+
+export type Presenting = Pick<HttpRequest, 'params' | 'headers'>
+
+const byDatabase = new WeakMap<Database, LatestUsed<string, Instant>>()
+
+function callersOf(database: Database): LatestUsed<string, Instant> {
+  const known = byDatabase.get(database)
+  if (known !== undefined) return known
+  const made = createLatestUsed<string, Instant>({ most: mostProvenCallers, weight: mostProvenCallers })
+  byDatabase.set(database, made)
+  return made
+}
+
+/** The same credential may be good at one issuer and not at another. */
+const keyOf = ({ params, headers }: Presenting): string => sha256Base64url(`${params['tenant'] ?? ''} ${headers['authorization'] ?? ''}`)
+
+export const noteProven = ({ database, clock }: BrokerDeps, caller: Presenting): void =>
+  callersOf(database).set(keyOf(caller), addSeconds(clock.now(), provenForSeconds), 1)
+
+export const noteUnproven = ({ database }: BrokerDeps, caller: Presenting): void => callersOf(database).delete(keyOf(caller))
+
+export function isProvenLately({ database, clock }: BrokerDeps, caller: Presenting): boolean {
+  if (caller.headers['authorization'] === undefined) return false
+  const until = callersOf(database).get(keyOf(caller))
+  return until !== undefined && clock.now() < until
+}

@@ -1,0 +1,145 @@
+/** Several people of a connection who recorded the link key of one user of its directory, and she is to go. */
+import { randomUUID } from 'node:crypto'
+import { instant } from '@drawbridge/core/instant'
+import { ok } from '@drawbridge/core/result'
+import type { ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { namesakeLimits } from './namesakes.js'
+import { deleteScimUser, endAccessOfRefused, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import { inTenant } from './transaction.js'
+
+const now = instant(1_800_000_000_000)
+const link = { scim: 'userName', claims: ['email'], isStableId: false } as const
+let fixture: TestDatabase
+let slugs = 0
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+})
+afterAll(() => fixture.close())
+
+const freshTenant = (): Promise<ATenant> => aTenant(fixture, { slug: `namesakes-${(slugs += 1)}` })
+const callerOf = (tenant: ATenant): ScimCaller => ({
+  ...{ tenant: tenant.tenantId, connectionId: tenant.connectionId, now, requestId: 'request', newId: randomUUID },
+})
+const rows = <Row = Record<string, unknown>>(sql: string, tenant: ATenant): Promise<Row[]> =>
+  asOwner<Row>(fixture.ownerUrl, sql, [tenant.tenantId])
+const signedInBefore = (tenant: ATenant, stableId: string, email: string) =>
+  asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $6)`,
+    [tenant.tenantId, randomUUID(), tenant.connectionId, stableId, { claims: [['email', email]] }, new Date(now)],
+  )
+const created = async (tenant: ATenant): Promise<ScimUser> => {
+  const data: ScimUserData = { userName: 'Ada@acme.example', externalId: undefined, active: true, attributes: {} }
+  const user = await inTenant(fixture.database, tenant.tenantId, (db) => insertScimUser(db, callerOf(tenant), data))
+  if (!user.ok) throw new Error(user.error)
+  return user.value
+}
+const leave = (tenant: ATenant, id: string) =>
+  inTenant(fixture.database, tenant.tenantId, (db) =>
+    updateScimUser(db, { ...callerOf(tenant), link }, id, (user) => ok<ScimUserData>({ ...user, active: false })),
+  )
+
+describe('of several people who recorded the key of a user who is to go, she', () => {
+  const three = async (tenant: ATenant) => {
+    await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')
+    await signedInBefore(tenant, 'upstream-2', 'Ada@acme.example')
+    await signedInBefore(tenant, 'upstream-3', 'bob@acme.example')
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, $2, 'IT', 'it@acme.example', $3)`,
+      [...[tenant.tenantId, randomUUID(), new Date(now)]],
+    )
+    return created(tenant)
+  }
+  const epochs = async (tenant: ATenant) =>
+    (
+      await rows<{ epoch: number }>(
+        "SELECT epoch FROM subjects WHERE tenant_id = $1 AND stable_id LIKE 'upstream%' ORDER BY stable_id",
+        tenant,
+      )
+    ).map(({ epoch }) => epoch)
+  const told = async (tenant: ATenant) =>
+    (
+      await rows<{ kind: string }>(
+        "SELECT jsonb_path_query(acts, '$[*]') ->> 'kind' AS kind FROM announcements WHERE tenant_id = $1",
+        tenant,
+      )
+    ).map(({ kind }) => kind)
+  const alarms = async (tenant: ATenant) =>
+    rows("SELECT kind FROM audit_events WHERE tenant_id = $1 AND kind = 'deprovisioning.ambiguous'", tenant)
+
+  test('is not chosen: what all of them hold ends, none is linked or deactivated, and the contacts are told', async () => {
+    const tenant = await freshTenant()
+    const user = await three(tenant)
+    await leave(tenant, user.id)
+    expect(await epochs(tenant)).toEqual([2, 2, 1])
+    expect(
+      await rows('SELECT 1 FROM subjects WHERE tenant_id = $1 AND (scim_user_id IS NOT NULL OR deactivated_at IS NOT NULL)', tenant),
+    ).toEqual([])
+    const events = await rows('SELECT source, target, matched, reason FROM deprovisioning_events WHERE tenant_id = $1', tenant)
+    expect(events).toMatchObject(
+      [1, 2].map(() => ({ source: 'scim', target: 'subject', matched: true, reason: expect.stringContaining('more than one person') })),
+    )
+    expect([(await alarms(tenant)).length, await told(tenant)]).toEqual([1, ['deprovisioning.ambiguous']])
+  })
+
+  test.each([
+    [
+      'deleted',
+      (tenant: ATenant, id: string) =>
+        inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, { ...callerOf(tenant), link }, id as ScimUser['id'])),
+    ],
+    [
+      'to leave by a request that is refused',
+      (tenant: ATenant, id: string) =>
+        inTenant(fixture.database, tenant.tenantId, (db) => endAccessOfRefused(db, { ...callerOf(tenant), link }, id, () => ok(undefined))),
+    ],
+  ])('is ended with the others where she is %s', async (_how, run) => {
+    const tenant = await freshTenant()
+    await run(tenant, (await three(tenant)).id)
+    expect(await epochs(tenant)).toEqual([2, 2, 1])
+  })
+
+  test('hears it once: said again it ends nobody but who has signed in since', async () => {
+    const tenant = await freshTenant()
+    const user = await three(tenant)
+    await leave(tenant, user.id)
+    await leave(tenant, user.id)
+    // The barrier and the login of the same moment: it counts as since.
+    expect(await epochs(tenant)).toEqual([3, 3, 1])
+    await asOwner(fixture.ownerUrl, 'UPDATE subjects SET last_login_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now - 1000)])
+    await leave(tenant, user.id)
+    expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([[3, 3, 1], 2])
+  })
+
+  test('whose end is named in advance signs in anew, as the others do', async () => {
+    const tenant = await freshTenant()
+    const user = await three(tenant)
+    const endDate = 'endsOn'
+    await inTenant(fixture.database, tenant.tenantId, (db) =>
+      updateScimUser(db, { ...callerOf(tenant), link, endDate }, user.id, (before) =>
+        ok<ScimUserData>({ ...before, attributes: { [endDate]: '2031-01-01' } }),
+      ),
+    )
+    expect(await epochs(tenant)).toEqual([2, 2, 1])
+  })
+
+  test('of so many that it cannot be a name of one person: the connection as a whole signs in anew', async () => {
+    const tenant = await freshTenant()
+    const user = await three(tenant)
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+       SELECT $1, gen_random_uuid(), $2, 'n' || n, '{"claims": [["email", "ada@acme.example"]]}', $3, $3, $3 FROM generate_series(1, ${namesakeLimits.endedSingly}) n`,
+      [tenant.tenantId, tenant.connectionId, new Date(now)],
+    )
+    await leave(tenant, user.id)
+    expect(await epochs(tenant)).toEqual([1, 1, 1])
+    expect(await rows('SELECT epoch FROM connections WHERE tenant_id = $1', tenant)).toEqual([{ epoch: 2 }])
+    expect(await alarms(tenant)).toHaveLength(1)
+  })
+})
