@@ -50,7 +50,7 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     ...(options.logFile === undefined ? {} : { destination: createWriteStream(options.logFile, { flags: 'a', mode: 0o600 }) }),
   })
   const url = databaseUrl.reveal()
-  const again: { look: () => void } = { look: () => undefined }
+  const again = { look: (): void => undefined, isOver: false }
   const gate = createHistoryGate(() => again.look())
   const database = createDatabase({
     url,
@@ -70,10 +70,17 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     if (!options.isRecovering) {
       gate.hold(await holdToHistory({ ...held, database }))
       again.look = oneAtATime(() =>
-        holdAnew({ ...held, url }).then(gate.hold, (error: unknown) => stopWhereLost(error, log, onLostHistory)),
+        holdAnew({ ...held, url }).then(gate.hold, (error: unknown) => {
+          if (!again.isOver) stopWhereLost(error, log, onLostHistory)
+        }),
       )
     }
-    return await assemble({ settings, installation, database, log, random, sealer }, () => again.look())
+    const platform = await assemble({ settings, installation, database, log, random, sealer }, () => again.look())
+    const close = (): Promise<void> => {
+      again.isOver = true
+      return platform.close()
+    }
+    return { ...platform, close }
   } catch (error) {
     await database.close()
     throw error

@@ -44,7 +44,7 @@ class OtherHistory extends Error {
 export type HistoryGate = {
   readonly admit: NonNullable<DatabaseOptions['admit']>
   /** From here on. Until it is first called, everything passes. */
-  hold(history: History): void
+  readonly hold: (history: History) => void
 }
 
 /** `onOther`: a connection was refused, so that somebody should look. */
