@@ -1,7 +1,9 @@
 /** What it costs a guard to know a hundred thousand revocations: memory, the snapshot that tells them, and asking whether a token is dead. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { type Barrier, createBarriers } from '@drawbridge/guard/barriers'
+import { createBarriers } from '@drawbridge/guard/barriers'
+import { readSnapshot } from '@drawbridge/guard/snapshot'
+import { trustIssuer } from '@drawbridge/guard/trusted-issuer'
 
 const keepSeconds = 3600
 const asks = 200_000
@@ -22,25 +24,18 @@ function heapInUse(): number {
   return process.memoryUsage().heapUsed
 }
 
-const snapshotOf = (issuer: string, revocations: number): string =>
-  JSON.stringify({
-    snapshot: Array.from({ length: revocations }, () => ({
-      issuer,
-      tenant: 'acme',
-      target: 'subject',
-      targetId: crypto.randomUUID(),
-      epoch: 2,
-    })),
-  })
+const snapshotOf = (revocations: number): string =>
+  JSON.stringify({ acme: { subject: { 2: Array.from({ length: revocations }, () => crypto.randomUUID()) } } })
 
 export function measureGuardMemory(revocations: number): GuardMemory {
   const now = Math.floor(Date.now() / 1000)
   const issuer = 'https://id.vendor.example/t/acme'
-  const snapshot = snapshotOf(issuer, revocations)
+  const trusted = trustIssuer({ issuer, credential: { id: 'id', secret: 'secret' } }, fetch)
+  const snapshot = snapshotOf(revocations)
   const before = heapInUse()
   const barriers = createBarriers({ maxEntries: 100_000, keepSeconds })
   const cpu = process.cpuUsage()
-  for (const barrier of (JSON.parse(snapshot) as { snapshot: Barrier[] }).snapshot) barriers.raise(barrier, now)
+  for (const told of readSnapshot(trusted, JSON.parse(snapshot), []) ?? []) if ('barrier' in told) barriers.raise(told.barrier, now)
   const took = process.cpuUsage(cpu)
   const heapBytes = heapInUse() - before
   const alive = {

@@ -206,7 +206,13 @@ async function revoke({ fixture, issuer }: Place, clock: Clock, subject: string,
   return jti
 }
 
-type Body = { streamId: string; snapshot: { targetId: string }[]; condemnedKeys: string[]; sets: Record<string, string> }
+/** By tenant, target and epoch. */
+type ToldBarriers = Record<string, Record<string, Record<string, string[]>>>
+/** The ids of everything that a snapshot ends. */
+export const idsIn = (snapshot: ToldBarriers): readonly string[] =>
+  Object.values(snapshot).flatMap((targets) => Object.values(targets).flatMap((epochs) => Object.values(epochs).flat()))
+
+type Body = { streamId: string; snapshot: ToldBarriers; condemnedKeys: string[]; sets: Record<string, string> }
 
 type Answered = { readonly status: number; readonly headers: { get(name: string): string | null }; readonly body: Body }
 

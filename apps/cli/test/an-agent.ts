@@ -63,7 +63,10 @@ export async function anAgentOf(
     tokenEndpointAuthMethod: 'client_secret_basic',
   })
   const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'one' }] }
-  const trust = await made('/assertion-trusts', { name: 'Assertions', configuration: { issuer: assertionIssuer, jwks, ...place } })
+  const trust = await made('/assertion-trusts', {
+    name: 'Assertions',
+    configuration: { issuer: assertionIssuer, jwks, publicClients: true, ...place },
+  })
   const id = String(client['clientId'])
   const key = aFixtureKey()
   const configuration = { profile: 'saml2-bearer', issuer: samlIssuer, certificates: [key.certificate], clients: [id], ...place }

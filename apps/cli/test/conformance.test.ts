@@ -105,6 +105,10 @@ beforeAll(async () => {
     publish: documents.publish,
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
+    browser: () => {
+      const browser = aBrowser()
+      return async (url) => (await walk(await browser.open(url), { name: 'ada' })).page.url
+    },
     openGate: () => openGate(otherClientId),
   }
 }, 120_000)

@@ -70,7 +70,7 @@ export async function aTinyIssuer(): Promise<TinyIssuer> {
     if (path === '/t/tiny/jwks') return [200, { keys: [tokenKey.publicJwk] }]
     if (path === '/t/tiny/ssf/jwks') return [200, { keys: [noticeKey.publicJwk] }]
     if (path === '/t/tiny/token') return redeem(new URLSearchParams(body))
-    if (path === '/t/tiny/ssf/streams') return [201, { streamId: random.uuid(), snapshot: [], condemnedKeys: [], position: 0 }]
+    if (path === '/t/tiny/ssf/streams') return [201, { streamId: random.uuid(), snapshot: {}, condemnedKeys: [], position: 0 }]
     if (path === '/t/tiny/ssf/poll') return [200, await poll(JSON.parse(body) as Poll)]
     if (path !== '/t/tiny/register') return [404, { error: 'not_found' }]
     const registration = JSON.parse(body) as Record<string, unknown>

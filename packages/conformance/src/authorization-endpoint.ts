@@ -136,15 +136,6 @@ export const authorizationEndpointRequirements: readonly Requirement[] = [
     },
   },
   {
-    section: 'OIDC Core §3.1.2.2',
-    level: 'MUST NOT',
-    says: 'answers a request for one person by the session of another',
-    ask: async (target) => {
-      const somebody = `e30.${Buffer.from(JSON.stringify({ sub: 'somebody-else' })).toString('base64url')}.c2ln`
-      await refusedToClient(target, authorizeUrl(target, { prompt: 'none', id_token_hint: somebody }), ['login_required'])
-    },
-  },
-  {
     section: 'RFC 9700 §4.1.3',
     level: 'MUST',
     says: 'compares redirect URIs character by character, and sends the browser to no other',

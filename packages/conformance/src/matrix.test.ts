@@ -73,6 +73,7 @@ beforeAll(async () => {
     publish: () => ({ clientId: `${origin}/client.json`, redirectUri: client.redirectUri, change: () => undefined, fetched: () => 1 }),
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,
+    browser: () => async () => `${client.redirectUri}?code=a`,
     openGate: async () => ({ headers: {}, action: `${origin}/gate`, fields: {}, cookie: '' }),
   }
 })

@@ -61,6 +61,8 @@ export type Target = {
   readonly resourceCredential: { readonly id: string; readonly secret: string }
   /** Follows an authorization URL as the person would; resolves with the address at which the browser ends. */
   readonly signIn: (authorizationUrl: string) => Promise<string>
+  /** One browser, in which the person stays signed in: follows each address as `signIn` does. */
+  readonly browser: () => (url: string) => Promise<string>
   /** The first page that a client which nobody approved shows to a new browser. */
   readonly openGate: () => Promise<Gate>
 }

@@ -66,6 +66,33 @@ test('a company that revokes without end loses its own barriers, and those of an
   expect(barriers.isBelow({ ...making('lena', 1, 990), tenant: 'globex' }, 1100)).toBe(true)
 })
 
+test('of many companies those that have few keep all, and the two that have most keep the same', () => {
+  const barriers = createBarriers({ maxEntries: 160, keepSeconds: 1000 })
+  const raise = (tenant: string, count: number) => {
+    for (let one = 0; one < count; one += 1) barriers.raise({ ...barrier(`person ${one}`, 2), tenant }, 1000)
+  }
+  for (const [tenant, count] of [
+    ['big', 300],
+    ['few', 20],
+    ['bigger', 500],
+    ['some', 40],
+  ] as const)
+    raise(tenant, count)
+  expect(barriers.size()).toBeGreaterThan(140)
+  expect(barriers.size()).toBeLessThanOrEqual(160)
+  const isFolded = (tenant: string) => barriers.isBelow({ ...making('nobody', 1, 990), tenant }, 1001)
+  expect(['few', 'some', 'big', 'bigger'].map(isFolded)).toEqual([false, false, true, true])
+  for (let one = 0; one < 20; one += 1) expect(barriers.isBelow({ ...making(`person ${one}`, 1, 990), tenant: 'few' }, 1001)).toBe(true)
+})
+
+test('of more companies than there is room for, each with one, only as many are folded as must', () => {
+  const barriers = createBarriers({ maxEntries: 10, keepSeconds: 1000 })
+  const tenants = Array.from({ length: 12 }, (_, count) => `company-${count}`)
+  for (const tenant of tenants) barriers.raise({ ...barrier('ada', 2), tenant }, 1000)
+  expect(barriers.size()).toBe(10)
+  expect(tenants.filter((tenant) => barriers.isBelow({ ...making('nobody', 1, 990), tenant }, 1001))).toHaveLength(2)
+})
+
 test('what has expired makes room before anything that has not, whoever has most', () => {
   const barriers = createBarriers({ maxEntries: 3, keepSeconds: 100 })
   barriers.raise({ ...barrier('max', 2), tenant: 'globex' }, 1000)

@@ -33,6 +33,9 @@ export type BarrierLimits = { readonly maxEntries: number; readonly keepSeconds:
 /** A barrier is told a little after it was raised, and clocks differ: the floor reaches this far beyond the time of receipt. */
 export const floorMarginSeconds = 60
 
+/** So much of the room is made at once where there is none. */
+const roomPart = 1 / 16
+
 type Entry = { readonly epoch: number; readonly receivedAtSeconds: number }
 
 export type Barriers = {
@@ -54,7 +57,7 @@ export function parseTokenEpochs(claim: unknown): TokenEpochs | undefined {
 type Place = { readonly issuer: string; readonly tenant: string }
 
 /** What is known of a tenant at an issuer: entries in the order of receipt; whatever was issued until `floorSeconds` is refused. */
-type Known = { readonly entries: Map<string, Entry>; floorSeconds: number }
+type Known = { readonly entries: Map<string, Entry>; floorSeconds: number; lookedAtSeconds: number }
 
 /** What this instance knows; changed only by the functions below. `size`: entries of all places. */
 type Held = { readonly limits: BarrierLimits; readonly places: Map<string, Known>; size: number }
@@ -85,7 +88,7 @@ export function createBarriers(limits: BarrierLimits): Barriers {
 }
 
 function knownOf({ places }: Held, place: Place): Known {
-  const known = places.get(placeOf(place)) ?? { entries: new Map(), floorSeconds: 0 }
+  const known = places.get(placeOf(place)) ?? { entries: new Map(), floorSeconds: 0, lookedAtSeconds: 0 }
   places.set(placeOf(place), known)
   return known
 }
@@ -98,38 +101,61 @@ function raiseEntry(held: Held, { entries }: Known, key: string, entry: Entry): 
   entries.set(key, { ...entry, epoch: Math.max(entry.epoch, before?.epoch ?? 0) })
 }
 
-function forgetOld(held: Held, { entries }: Known, nowSeconds: number): void {
-  for (const [key, { receivedAtSeconds }] of entries) {
+/** Once a second: within it nothing more is over. */
+function forgetOld(held: Held, known: Known, nowSeconds: number): void {
+  if (known.lookedAtSeconds === nowSeconds) return
+  known.lookedAtSeconds = nowSeconds
+  for (const [key, { receivedAtSeconds }] of known.entries) {
     if (!isOver(held, receivedAtSeconds, nowSeconds)) return
-    entries.delete(key)
+    known.entries.delete(key)
     held.size -= 1
   }
 }
 
 const isOver = ({ limits }: Held, sinceSeconds: number, nowSeconds: number): boolean => sinceSeconds + limits.keepSeconds < nowSeconds
 
-/** What is over goes first, wherever it is; then the oldest of whoever has most. */
+/**
+ * What is over goes first, wherever it is; then the oldest of whoever has most. Some more than must is folded at once: at a front issuer there may be thousands of
+ * tenants to compare, and barriers come by the thousand.
+ */
 function makeRoom(held: Held, nowSeconds: number): void {
   for (const [place, known] of held.places) {
     forgetOld(held, known, nowSeconds)
     if (known.entries.size === 0 && isOver(held, known.floorSeconds, nowSeconds)) held.places.delete(place)
   }
-  while (held.size > held.limits.maxEntries) foldOldest(held, largestOf(held))
+  const { maxEntries } = held.limits
+  if (held.size <= maxEntries) return
+  const sizes = [...held.places.values()].map(({ entries }) => entries.size)
+  let { most, more } = fairShare(sizes, maxEntries - Math.floor(maxEntries * roomPart))
+  for (const known of held.places.values()) {
+    if (known.entries.size <= most) continue
+    const keeps = more > 0 ? most + 1 : most
+    more -= 1
+    foldOldest(held, known, keeps)
+  }
 }
 
-function largestOf({ places }: Held): Known {
-  const [first, ...others] = places.values()
-  if (first === undefined) throw new Error('nothing is held, so nothing is too much')
-  return others.reduce((largest, known) => (known.entries.size > largest.entries.size ? known : largest), first)
+/** How many each may keep, and how many of those who have more may keep one more, so that all together keep no more than `total`. */
+function fairShare(sizes: readonly number[], total: number): { readonly most: number; readonly more: number } {
+  const ascending = sizes.toSorted((a, b) => a - b)
+  let left = total
+  for (const [index, size] of ascending.entries()) {
+    const others = ascending.length - index
+    const most = Math.floor(left / others)
+    if (size > most) return { most, more: left - most * others }
+    left -= size
+  }
+  return { most: total, more: 0 }
 }
 
-function foldOldest(held: Held, known: Known): void {
-  const [oldest] = known.entries
-  if (oldest === undefined) throw new Error('what is largest holds something')
-  const [key, { receivedAtSeconds }] = oldest
-  known.entries.delete(key)
-  held.size -= 1
-  known.floorSeconds = Math.max(known.floorSeconds, receivedAtSeconds + floorMarginSeconds)
+/** In one walk: a map that has lost many of its first entries passes over each of them whenever it is read from the beginning. */
+function foldOldest(held: Held, known: Known, keeps: number): void {
+  for (const [key, { receivedAtSeconds }] of known.entries) {
+    if (known.entries.size <= keeps) return
+    known.entries.delete(key)
+    held.size -= 1
+    known.floorSeconds = Math.max(known.floorSeconds, receivedAtSeconds + floorMarginSeconds)
+  }
 }
 
 function isBelowEntry({ entries }: Known, making: TokenMaking, target: BarrierTarget): boolean {

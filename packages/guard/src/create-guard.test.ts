@@ -181,7 +181,7 @@ describe('hearing', () => {
   })
 
   it('refuses from the snapshot what was revoked before it started', async () => {
-    issuer.snapshot = [{ target: 'subject', targetId: 'ada', epoch: 2 }]
+    issuer.snapshot = { acme: { subject: { 2: ['ada'] } } }
     const guard = await aStartedGuard()
     expect(await reasonOf(guard, await issuer.signToken())).toBe('token_below_barrier')
     expect(await reasonOf(guard, await issuer.signToken({ epochs: '1.1.1.2.1' }))).toBe('let through')
@@ -269,7 +269,7 @@ describe('hearing', () => {
 describe('an issuer that owes news when the stream is opened', () => {
   it('has not been heard by its snapshot: what that holds counts, and nothing is believed until a poll says that all was told', async () => {
     issuer.owes = true
-    issuer.snapshot = [{ issuer: issuerUrl, tenant: 'acme', target: 'subject', targetId: 'eve', epoch: 9 }]
+    issuer.snapshot = { acme: { subject: { 9: ['eve'] } } }
     const guard = await aStartedGuard()
     expect(guard.isReady()).toBe(true)
     const [ada, eve] = [await issuer.signToken(), await issuer.signToken({ sub: 'eve' })]

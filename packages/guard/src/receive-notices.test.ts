@@ -86,7 +86,7 @@ describe('an answer that says that the stream is gone', () => {
     issuer.turnsAway['/ssf/poll'].push({ status })
     const guard = aGuard()
     await guard.start()
-    issuer.snapshot = [{ target: 'subject', targetId: 'ada', epoch: 2 }]
+    issuer.snapshot = { acme: { subject: { 2: ['ada'] } } }
     await eventually(() => issuer.opened.length === 2)
     await eventually(async () => (await reasonOf(guard, await issuer.signToken())) === 'token_below_barrier')
   })

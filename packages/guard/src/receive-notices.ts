@@ -15,14 +15,16 @@
  * At the stop it first ceases to believe, then closes its stream, so that nobody waits for what it will never acknowledge.
  */
 import { type Answered, askIssuer, type Call, ending, passing, type Trouble } from './ask-issuer.js'
-import type { Barrier, Barriers } from './barriers.js'
-import { type NoticeDeps, parseBarrier, parseKeyId, readNotice, type Told } from './notice.js'
+import type { Barriers } from './barriers.js'
+import { type NoticeDeps, readNotice, type Told } from './notice.js'
 import { err, ok, type Result } from './refusal.js'
+import { readSnapshot } from './snapshot.js'
 import { condemnKeys } from './trusted-issuer.js'
 
 /** A poll is held open by the issuer for up to 25 s; longer than this means that the line is dead. */
 export const pollTimeoutSeconds = 35
-export const openTimeoutSeconds = 10
+/** An issuer that many ask at once lets them wait, and then sends every living barrier. */
+export const openTimeoutSeconds = 30
 /** An issuer gives a stream up that it has not answered for so long: a new one is opened, whatever ails the old. */
 export const streamLapsesAfterSeconds = 155
 /** A process that ends waits no longer for the issuer; a stream that was not closed lapses. */
@@ -186,7 +188,7 @@ async function open(hearing: Hearing): Promise<Result<Stream, Trouble>> {
   const answer = await post(hearing, { path: '/ssf/streams', body: { instance: deps.instance }, timeoutSeconds: openTimeoutSeconds })
   if (!answer.ok) return answer
   const { streamId, snapshot, condemnedKeys } = answer.value
-  const told = parseSnapshot(deps, snapshot, condemnedKeys ?? [])
+  const told = readSnapshot(deps.issuer, snapshot, condemnedKeys ?? [])
   if (typeof streamId !== 'string' || told === undefined) return err(ending('the snapshot is malformed'))
   for (const each of told) apply(deps, each)
   const late = lateIn(answer.value)
@@ -219,19 +221,6 @@ const lateIn = (answer: Answered): readonly string[] | undefined =>
 /** Undefined: what is to come may be of anybody. */
 const parseLateTenants = (value: unknown): readonly string[] | undefined =>
   Array.isArray(value) && value.length <= maxLateTenants && value.every((tenant) => typeof tenant === 'string') ? value : undefined
-
-/**
- * Everything that the snapshot takes away; undefined when it is malformed. What it says about another issuer is passed over, also of one
- * that is trusted here: its own stream tells.
- */
-function parseSnapshot({ issuer }: ReceiverDeps, snapshot: unknown, condemnedKeys: unknown): readonly Told[] | undefined {
-  if (!Array.isArray(snapshot) || !Array.isArray(condemnedKeys)) return undefined
-  const ours = (snapshot as readonly Record<string, unknown>[]).filter((entry) => (entry?.['issuer'] ?? issuer.issuer) === issuer.issuer)
-  const barriers = ours.map((entry) => parseBarrier(entry, issuer))
-  const kids = condemnedKeys.map(parseKeyId)
-  if (barriers.includes(undefined) || kids.includes(undefined)) return undefined
-  return [...(kids as string[]).map((condemnedKey) => ({ condemnedKey })), ...(barriers as Barrier[]).map((barrier) => ({ barrier }))]
-}
 
 /** Takes effect before it returns; only fetching the keys anew goes on behind it. */
 function apply({ issuer, barriers, nowSeconds, onTrouble }: ReceiverDeps, told: Told): void {

@@ -167,22 +167,30 @@ describe('two trusted issuers', () => {
   let guard: Guard
   const both: typeof fetch = (input, init) => (urlOf(input).startsWith(otherUrl) ? other : issuer).fetch(input, init)
   const trusted = () => [issuerUrl, otherUrl].map((url) => ({ issuer: url, credential: { id: 'id', secret: 'dbx_secret' } }))
-  const start = async () => {
-    guard = await aStartedGuard({ issuers: trusted(), fetch: both })
+  const aGuardOfBoth = async (onTrouble: (trouble: string) => void) => {
+    guard = await aStartedGuard({ issuers: trusted(), fetch: both, onTrouble: (_issuer, trouble) => onTrouble(trouble) })
   }
+  const start = () => aGuardOfBoth(() => {})
   beforeEach(async () => {
     other = await anIssuer({ issuer: otherUrl, tenant: 'globex', now })
   })
 
   it('the snapshot of one raises no barrier for the other, whatever it claims', async () => {
-    other.snapshot = [
-      { issuer: issuerUrl, target: 'subject', targetId: 'ada', epoch: 9 },
-      { issuer: issuerUrl, target: 'tenant', targetId: 'acme', epoch: 9 },
-      { issuer: otherUrl, target: 'subject', targetId: 'max', epoch: 9 },
-    ]
+    other.snapshot = { globex: { subject: { 9: ['ada', 'max'] } } }
     await start()
     expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
     expect(await reasonOf(guard, await other.signToken({ sub: 'max' }))).toBe('token_below_barrier')
+  })
+
+  it('nor does it speak for the tenant of the other: such a snapshot is none', async () => {
+    const troubles: string[] = []
+    other.snapshot = { acme: { subject: { 9: ['ada'] }, tenant: { 9: ['acme'] } }, globex: { subject: { 9: ['max'] } } }
+    const ready = aGuardOfBoth((trouble) => troubles.push(trouble))
+    await eventually(() => troubles.includes('the snapshot is malformed'))
+    other.snapshot = {}
+    await ready
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+    expect(await reasonOf(guard, await other.signToken({ sub: 'max' }))).toBe('let through')
   })
 
   it('one condemns no key of the other', async () => {

@@ -46,7 +46,7 @@ it('a clock that went far ahead and comes back revives nothing, and a new snapsh
   expect(await reasonOf(guard, living)).toBe('token_expired')
   expect(await reasonOf(guard, await issuer.signToken({ sub: 'clark' }))).toBe('deaf')
   nowMs -= 2 * defaultMaxTokenLifeSeconds * 1000
-  issuer.snapshot = [{ target: 'subject', targetId: 'ada', epoch: 2 }]
+  issuer.snapshot = { acme: { subject: { 2: ['ada'] } } }
   expect(await reasonOf(guard, revoked)).toBe('not_ready')
   await eventually(() => guard.isReady())
   expect([await reasonOf(guard, revoked), await reasonOf(guard, living)]).toEqual(['token_below_barrier', 'let through'])

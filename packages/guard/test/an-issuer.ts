@@ -12,7 +12,8 @@ export type AnIssuer = {
   readonly fetch: typeof fetch
   readonly polls: SentPoll[]
   readonly opened: string[]
-  snapshot: unknown[]
+  /** By tenant, target and epoch. */
+  snapshot: unknown
   condemnedKeys: unknown[]
   /** How often each set of keys was fetched. */
   readonly fetched: Record<'/jwks' | '/ssf/jwks', number>
@@ -129,7 +130,7 @@ export async function anIssuer(options: {
     fetch: fetchLike as typeof fetch,
     polls: [],
     opened: [],
-    snapshot: [],
+    snapshot: {},
     condemnedKeys: [],
     fetched: { '/jwks': 0, '/ssf/jwks': 0 },
     get tokenKey() {

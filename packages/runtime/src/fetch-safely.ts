@@ -174,7 +174,7 @@ async function exchange(agent: Agent, url: URL, options: FetchOptions, signal: A
   let size = 0
   for await (const chunk of answer.body as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > options.maxBytes) return refuse({ reason: 'too_large', detail: { maxBytes: options.maxBytes } })
+    if (size > options.maxBytes) return refuse({ reason: 'too_large', detail: { maxBytes: options.maxBytes, status } })
     chunks.push(chunk)
   }
   return ok({ status, headers, body: Buffer.concat(chunks) })

@@ -1,9 +1,10 @@
-import { instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import type { Client } from '@drawbridge/core/oauth/client'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { upsertClientOfDocument } from './client-documents.js'
+import { markDocumentWithdrawn, upsertClientOfDocument } from './client-documents.js'
 import type { ClientDraft } from './clients.js'
 import { inTenant } from './transaction.js'
 
@@ -56,4 +57,23 @@ it('is no change of configuration, whatever a metadata document says when it is 
   }
   expect(await version()).toBe(before)
   expect(new Set(versions).size).toBe(4)
+})
+
+it('what the publisher said first stands, no older reading of the client writes it, and a good document takes it back', async () => {
+  const lapsed = instant(1_900_000_000_000)
+  const client = (await write({ name: 'Third name', documentExpiresAt: lapsed })) as Client
+  const withdraw = (of: Client, now: Instant) => inTenant(fixture.database, acme.tenantId, (db) => markDocumentWithdrawn(db, of, now))
+  // Another process has read a good one meanwhile.
+  expect(await withdraw(client, addSeconds(lapsed, -1))).toBeUndefined()
+  const marked = (await withdraw(client, addSeconds(lapsed, 1))) as Client
+  expect(marked).toMatchObject({ documentWithdrawnAt: addSeconds(lapsed, 1), documentExpiresAt: lapsed })
+  expect(marked.version).toBeGreaterThan(client.version)
+  expect(await withdraw(client, addSeconds(lapsed, 2))).toBeUndefined()
+  expect((await withdraw(marked, addSeconds(lapsed, 400)))?.documentWithdrawnAt).toBe(addSeconds(lapsed, 1))
+  const again = { name: 'Third name', documentExpiresAt: addSeconds(lapsed, 7200), now: addSeconds(lapsed, 500) }
+  expect(await write(again)).toMatchObject({ documentWithdrawnAt: undefined })
+  const other = { name: 'Fourth name', documentExpiresAt: addSeconds(lapsed, 7200), now: addSeconds(lapsed, 500) }
+  const latest = (await write({ ...again, documentExpiresAt: lapsed, name: 'Fifth name' })) as Client
+  expect((await withdraw(latest, addSeconds(lapsed, 600)))?.documentWithdrawnAt).toBe(addSeconds(lapsed, 600))
+  expect(await write(other)).toMatchObject({ documentWithdrawnAt: undefined })
 })

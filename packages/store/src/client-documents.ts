@@ -20,6 +20,7 @@ const upsert = `${insertClientText({ columns: ', document_digests', values: ', $
   ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
     grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks, jwks_uri = EXCLUDED.jwks_uri,
     application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at,
+    document_withdrawn_at = NULL,
     backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required,
     post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris, require_pushed_requests = EXCLUDED.require_pushed_requests,
     dpop_bound_access_tokens = EXCLUDED.dpop_bound_access_tokens, sector_identifier = EXCLUDED.sector_identifier,
@@ -42,8 +43,18 @@ const saysTheSame = `c.kind = 'metadata_document' AND c.unregistered_at IS NULL 
 const findSame = `SELECT ${clientColumns} FROM clients c WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND ${saysTheSame}`
 
 /** Nothing else has changed since it was found: whoever changes the client draws another version. Nor was another writer faster. */
-const renew = `UPDATE clients SET document_expires_at = $5 WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND version = $4
+const renew = `UPDATE clients SET document_expires_at = $5, document_withdrawn_at = NULL WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND version = $4
     AND (document_expires_at IS NULL OR document_expires_at < $5) RETURNING ${clientColumns}`
+
+/** What was said first stands, and nothing is written where another process has read a good document since. */
+const withdraw = `UPDATE clients SET document_withdrawn_at = coalesce(document_withdrawn_at, $5) WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND version = $4
+    AND kind = 'metadata_document' AND (document_expires_at IS NULL OR document_expires_at <= $5) RETURNING ${clientColumns}`
+
+/** Writes down that the publisher of its document says of it that it is gone, or none. Undefined: the client has changed since it was read. */
+export async function markDocumentWithdrawn(db: Db, client: Client, now: Instant): Promise<Client | undefined> {
+  const { rows } = await db.query<ClientRow>(withdraw, [client.tenantId, client.issuerId, client.id, client.version, toTimestamp(now)])
+  return rows[0] && toClient(rows[0])
+}
 
 type Before = ClientRow & { approved_digests: ApprovedDigests | null }
 

@@ -26,6 +26,7 @@ export type ClientRow = ClientSecretRow & {
   epoch: number
   blocked_at: Instant | null
   document_expires_at: Instant | null
+  document_withdrawn_at: Instant | null
   version: number
   backchannel_logout_uri: string | null
   backchannel_logout_session_required: boolean
@@ -46,7 +47,7 @@ export type ClientRow = ClientSecretRow & {
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, jwks,
-  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
+  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, document_withdrawn_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
   jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri,
   logo_uri, machine_access, approved_at_front, software_statement - 'text' AS stated, ${clientSecretColumns}`
@@ -69,6 +70,7 @@ export const toClient = (row: ClientRow): Client => ({
   epoch: row.epoch,
   blockedAt: row.blocked_at ?? undefined,
   documentExpiresAt: row.document_expires_at ?? undefined,
+  documentWithdrawnAt: row.document_withdrawn_at ?? undefined,
   version: row.version,
   backchannelLogoutUri: row.backchannel_logout_uri ?? undefined,
   backchannelLogoutSessionRequired: row.backchannel_logout_session_required,
@@ -100,7 +102,10 @@ export async function findClient(hot: HotDb, tenant: TenantId, issuer: IssuerId,
   return rows[0] && toClient(rows[0])
 }
 
-export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'blockedAt' | 'documentExpiresAt' | 'secrets'> & {
+export type ClientDraft = Omit<
+  Client,
+  'tenantId' | 'epoch' | 'version' | 'blockedAt' | 'documentExpiresAt' | 'documentWithdrawnAt' | 'secrets'
+> & {
   /** Its first secret. */
   readonly secretHash: CredentialHash | undefined
   readonly documentExpiresAt?: Instant | undefined

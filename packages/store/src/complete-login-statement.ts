@@ -43,9 +43,9 @@ const provisioningState = `CASE
   WHEN makes_link AND $16::text IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proven WHERE proven.domain = $16) THEN 'link_unproven'
   WHEN asks_invitation AND NOT EXISTS (SELECT 1 FROM invitation) THEN 'not_invited' END`
 
-/** By which signals of nobody may have meant her. */
+/** By which signals of nobody may have meant her: her ids, and her address (`heldAddress`). */
 const namesOfHers = `ARRAY(
-      SELECT unmatched_name(id) FROM UNNEST(ARRAY[$10, $12]::text[]) AS given (id) UNION SELECT unmatched_name(external_id) FROM scim WHERE living)`
+      SELECT unmatched_name(id) FROM UNNEST(ARRAY[$10, $12, 'mailto:' || $17::text]) AS given (id) UNION SELECT unmatched_name(external_id) FROM scim WHERE living)`
 
 /** The last four lines are `judgeFreshness` of core; a test holds the two together. */
 const verdictOf = `CASE
@@ -148,7 +148,7 @@ export const completeStatement = hotStatement({
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, began_nth
   ), ${judgement}, held AS MATERIALIZED (
     SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17, $35) AS in_directory, hold_idp_session($1, $3, $31, began_nth) AS in_idp_session,
-      hold_signals($1, $3, $10, $12, scim_user_id, (SELECT at FROM told)) AS in_signals, directory_end($1, scim_user_id) AS ends_at
+      hold_signals($1, $3, $10, $12, scim_user_id, $17, (SELECT at FROM told)) AS in_signals, directory_end($1, scim_user_id) AS ends_at
     FROM verdict WHERE outcome = 'believed'
   ), taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL

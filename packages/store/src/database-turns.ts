@@ -8,6 +8,8 @@ export type DatabaseTurns = {
   readonly directories: Turns
   /** By connection: which statement of the hot path may wait, on its connection, for a directory that is just speaking. */
   readonly directoryWaits: Turns
+  /** By the owner of a resource server: who has the snapshot for its guards read next. Whoever waits does so without a connection. */
+  readonly snapshots: Turns
 }
 
 /** Of what may be asked for one tenant: beyond it whoever asks hears at once that it is too much. */
@@ -16,15 +18,27 @@ export const mostWaitingPerTenant = 1_000
 export const mostWaitingPerDirectory = 100
 /** Of logins and assertions that wait for one directory. */
 export const mostWaitingForDirectory = 100
+/** Of openings that share a snapshot, of one owner of resource servers. */
+export const mostWaitingForSnapshot = 1_000
 /** One change works; the next has begun and waits behind it for the lock, so that no time is lost between the two. */
 const changesAtOnce = 2
 const changeWaitMs = 10_000
 const loginWaitMs = 2_000
+/** Shorter than a guard waits for its stream (`openTimeoutSeconds`), and one that is told to wait comes again. */
+const snapshotWaitMs = 10_000
 
-export type DatabasePlaces = { readonly tenantPool: number; readonly hotPool: number; readonly connectTimeoutMs: number }
+export type DatabasePlaces = {
+  readonly tenantPool: number
+  readonly hotPool: number
+  readonly acrossPool: number
+  readonly connectTimeoutMs: number
+}
 
-/** A tenant has at most half of its pool, and directories that speak keep at most a quarter of the hot one waiting. */
-export function createDatabaseTurns({ tenantPool, hotPool, connectTimeoutMs }: DatabasePlaces): DatabaseTurns {
+/**
+ * A tenant has at most half of its pool, directories that speak keep at most a quarter of the hot one waiting, and snapshots are read by half of what works across
+ * tenants.
+ */
+export function createDatabaseTurns({ tenantPool, hotPool, acrossPool, connectTimeoutMs }: DatabasePlaces): DatabaseTurns {
   return {
     tenants: createTurns({
       ...{ places: tenantPool, share: Math.ceil(tenantPool / 2) },
@@ -38,5 +52,11 @@ export function createDatabaseTurns({ tenantPool, hotPool, connectTimeoutMs }: D
       ...{ places: Math.max(1, Math.floor(hotPool / 4)), share: 1 },
       ...{ mostWaiting: mostWaitingForDirectory, waitMs: loginWaitMs, busy: 'directory_busy' },
     }),
+    snapshots: createTurns({
+      ...{ places: halfOf(acrossPool), share: halfOf(acrossPool) },
+      ...{ mostWaiting: mostWaitingForSnapshot, waitMs: snapshotWaitMs, busy: 'tenant_busy' },
+    }),
   }
 }
+
+const halfOf = (pool: number): number => Math.max(1, Math.floor(pool / 2))

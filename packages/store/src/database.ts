@@ -82,7 +82,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   const state: { closing: Promise<void> | undefined } = { closing: undefined }
   // A server that goes down just after us ends connections that are ending anyway.
   const heard: DatabaseOptions = { ...options, onError: (error) => state.closing === undefined && options.onError?.(error) }
-  const turns = createDatabaseTurns({ tenantPool: budget - 1 - across - hot, hotPool: hot, connectTimeoutMs })
+  const turns = createDatabaseTurns({ tenantPool: budget - 1 - across - hot, hotPool: hot, acrossPool: across, connectTimeoutMs })
   const tenantPool = openPool(heard, 'drawbridge_tenant', budget - 1 - across - hot)
   const hotPool = openPool(heard, 'drawbridge_hot', hot)
   const acrossPool = openPool(heard, 'drawbridge_across', across)

@@ -6,7 +6,7 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database } from './database.js'
-import { openStreamAcrossTenants } from './notice-streams.js'
+import { openStreamsAcrossTenants } from './notice-streams.js'
 import { listIssuersOfTenant } from './revocations.js'
 import { loadConfigurationAcrossTenants } from './tenant-configuration.js'
 import { type AcrossDb, acrossTenants } from './transaction.js'
@@ -68,8 +68,9 @@ test('who signs what is told of it', async () => {
 
 test('the snapshot of a stream at its own issuer', async () => {
   const resource = { tenantId: acme.tenantId, resourceId: acme.resourceId, identifier: acme.resource }
-  const stream = { resource, issuer: { tenantId: acme.tenantId, id: acme.issuerId }, id: crypto.randomUUID(), instance: 'one', now }
-  const read = await issuersReadBy((db) => openStreamAcrossTenants(db, stream))
+  const of = { resource, issuer: { tenantId: acme.tenantId, id: acme.issuerId } }
+  const asked = [{ id: crypto.randomUUID(), instance: 'one' }]
+  const read = await issuersReadBy((db) => openStreamsAcrossTenants(db, of, { asked, now }))
   expect(read).toBeGreaterThan(0)
   expect(read).toBeLessThanOrEqual(ofOneTenant)
 })

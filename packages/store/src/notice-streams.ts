@@ -23,24 +23,22 @@ export const streamLapseSeconds = 155
 export const mostGuardStreams = 1000
 
 export type ProvenResource = { readonly tenantId: TenantId; readonly resourceId: ResourceId; readonly identifier: ResourceIdentifier }
-export type SnapshotEntry = {
-  readonly issuer: string
-  /** Whose it is: at the front issuer the ids of clients say that of themselves not. */
-  readonly tenant: string
-  readonly target: RevocationTarget
-  readonly targetId: string
-  readonly epoch: number
-}
-/** `condemnedKeys`: ids of the issuer's keys that nobody may believe any more, whatever a cache still holds. */
-export type OpenedStream = {
-  readonly position: number
-  readonly snapshot: readonly SnapshotEntry[]
-  readonly condemnedKeys: readonly string[]
-}
+/**
+ * Every living barrier of an issuer: of which tenant, of what kind, below which epoch, and whose ids. An issuer that speaks for one tenant names that one. At the
+ * front the ids of clients do not say by themselves whose they are.
+ */
+export type Barriers = Readonly<Record<string, Partial<Readonly<Record<RevocationTarget, Readonly<Record<string, readonly string[]>>>>>>>
+/**
+ * `position`: of all that were opened together. `barriers`: `Barriers` as JSON. The database writes it and nobody here reads it: it may be megabytes.
+ * `condemnedKeys`: ids of the issuer's keys that nobody may believe any more, whatever a cache still holds.
+ */
+export type Snapshot = { readonly position: number; readonly barriers: string; readonly condemnedKeys: readonly string[] }
+/** `opened`: so many of those that were asked for, the first ones. */
+export type OpenedStreams = Snapshot & { readonly opened: number }
 export type StreamIssuer = { readonly tenantId: TenantId; readonly id: IssuerId }
 /** Whose streams: the instances of one resource server that listen to one issuer. */
 export type StreamsOf = { readonly resource: ProvenResource; readonly issuer: StreamIssuer }
-export type NewStream = StreamsOf & { readonly id: string; readonly instance: string; readonly now: Instant }
+export type NewStream = { readonly id: string; readonly instance: string }
 
 const provenResource = keptStatement(`SELECT r.tenant_id AS "tenantId", r.id AS "resourceId", r.identifier, c.secret_hash AS "secretHash"
      FROM resource_credentials c JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.resource_id
@@ -70,54 +68,69 @@ export async function findResourceCredentialAcrossTenants(
 }
 
 /**
- * Opens a stream. The snapshot holds barriers that the worker has not swept yet as well.
+ * Opens streams, which share one snapshot and begin at one position. The snapshot holds barriers that the worker has not swept yet as well.
  *
  * It closes no earlier stream of the same instance: that a new process bears the name does not prove that the old one has ended, and while that one lives it
  * may believe what it was not told. An instance that ends says so itself (`closeStreams`), or lapses.
  *
- * `undefined`: there are as many as there may be; those that open at the same moment may be a few more.
+ * No more are opened than there may be, and then nothing is read; those that are opened elsewhere at the same moment may be a few more.
  */
-export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): Promise<OpenedStream | undefined> {
-  const { tenantId, resourceId } = stream.resource
+export async function openStreamsAcrossTenants(
+  db: AcrossDb,
+  { resource, issuer }: StreamsOf,
+  { asked, now }: { readonly asked: readonly NewStream[]; readonly now: Instant },
+): Promise<OpenedStreams | undefined> {
+  const { tenantId, resourceId } = resource
   const locked = await db.query<{ position: number }>(
     'SELECT notice_position AS position FROM resources WHERE tenant_id = $1 AND id = $2 FOR SHARE',
     [tenantId, resourceId],
   )
-  if (await isFull(db, stream)) return undefined
+  const streams = asked.slice(0, mostGuardStreams - (await countLiving(db, { resource, issuer })))
+  if (streams.length === 0) return undefined
   const position = locked.rows[0]?.position ?? 0
-  const snapshot = await listBarriers(db, stream.issuer, stream.now)
-  const condemnedKeys = await listCondemnedKeys(db, stream.issuer)
+  const barriers = await listBarriers(db, issuer, now)
+  const condemnedKeys = await listCondemnedKeys(db, issuer)
   await db.query(
     `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, acknowledged, opened_at, heard_at, issuer_tenant_id, issuer_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)`,
-    [tenantId, stream.id, resourceId, stream.instance, position, toTimestamp(stream.now), stream.issuer.tenantId, stream.issuer.id],
+     SELECT $1, opened.id, $2, opened.instance, $3, $4, $4, $5, $6 FROM unnest($7::uuid[], $8::text[]) AS opened (id, instance)`,
+    [
+      ...[tenantId, resourceId, position, toTimestamp(now), issuer.tenantId, issuer.id],
+      ...[streams.map(({ id }) => id), streams.map(({ instance }) => instance)],
+    ],
   )
-  return { position, snapshot, condemnedKeys }
+  return { opened: streams.length, position, barriers, condemnedKeys }
 }
 
-async function isFull(db: AcrossDb, { resource, issuer }: StreamsOf): Promise<boolean> {
+/** Up to as many as there may be. */
+async function countLiving(db: AcrossDb, { resource, issuer }: StreamsOf): Promise<number> {
   const { rowCount } = await db.query(
     `SELECT 1 FROM notice_streams WHERE tenant_id = $1 AND resource_id = $2 AND issuer_tenant_id = $3 AND issuer_id = $4 AND closed_at IS NULL LIMIT $5`,
     [resource.tenantId, resource.resourceId, issuer.tenantId, issuer.id, mostGuardStreams],
   )
-  return rowCount === mostGuardStreams
+  return rowCount
 }
 
-async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): Promise<readonly SnapshotEntry[]> {
-  const { rows } = await db.query<SnapshotEntry>(
-    `SELECT spoken.url AS issuer, t.slug AS tenant, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
-       FROM (${spokenFor('$1', '$2')}) spoken JOIN tenants t ON t.id = spoken.tenant_id
-       CROSS JOIN LATERAL (
-             SELECT target, target_id, epoch FROM revocations WHERE tenant_id = spoken.tenant_id AND issuer_id = spoken.id AND expires_at > $3
-             UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int
-               FROM outbox WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = 'revoke'
-             UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int
-               FROM outbox, jsonb_array_elements(payload -> 'grants') AS changed
-              WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = '${tellSettledEntry}') v
-      GROUP BY spoken.url, t.slug, v.target, v.target_id`,
+/** In one order, so that the same barriers are the same text. */
+async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): Promise<string> {
+  const { rows } = await db.query<{ barriers: string }>(
+    `WITH living AS (
+       SELECT t.slug AS tenant, v.target, v.target_id, max(v.epoch) AS epoch
+         FROM (${spokenFor('$1', '$2')}) spoken JOIN tenants t ON t.id = spoken.tenant_id
+         CROSS JOIN LATERAL (
+               SELECT target, target_id, epoch FROM revocations WHERE tenant_id = spoken.tenant_id AND issuer_id = spoken.id AND expires_at > $3
+               UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int
+                 FROM outbox WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = 'revoke'
+               UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int
+                 FROM outbox, jsonb_array_elements(payload -> 'grants') AS changed
+                WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = '${tellSettledEntry}') v
+        GROUP BY t.slug, v.target, v.target_id),
+     of_epoch AS (SELECT tenant, target, epoch, json_agg(target_id ORDER BY target_id COLLATE "C") AS ids FROM living GROUP BY tenant, target, epoch),
+     of_target AS (SELECT tenant, target, json_object_agg(epoch, ids ORDER BY epoch) AS epochs FROM of_epoch GROUP BY tenant, target),
+     of_tenant AS (SELECT tenant, json_object_agg(target, epochs ORDER BY target) AS targets FROM of_target GROUP BY tenant)
+     SELECT coalesce(json_object_agg(tenant, targets ORDER BY tenant), '{}')::text AS barriers FROM of_tenant`,
     [issuer.tenantId, issuer.id, toTimestamp(now)],
   )
-  return rows
+  return rows[0]?.barriers ?? '{}'
 }
 
 /** All that there ever were: a thief of a key may sign with it at any time. */

@@ -69,7 +69,7 @@ const redeemStatement = hotStatement({
   trip AS (SELECT ground.*, NULL::timestamptz AS demanded_at FROM ground WHERE verdict IS NULL),
   ${judgementOf({ moreBarriers: ', (SELECT barrier_at FROM connections WHERE tenant_id = $1 AND id = $22)' })}, held AS MATERIALIZED (
     SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17, $48) AS in_directory,
-      hold_signals($1, $3, $10, $12, scim_user_id, (SELECT at FROM told)) AS in_signals,
+      hold_signals($1, $3, $10, $12, scim_user_id, $17, (SELECT at FROM told)) AS in_signals,
       NOT directory_decides OR scim_user_id IS NOT DISTINCT FROM $44::uuid AS is_as_presumed, directory_end($1, scim_user_id) AS ends_at
     FROM verdict WHERE outcome = 'believed'
   ), ${proof.cte}, taken AS (

@@ -52,7 +52,7 @@ export async function findMembers(db: Db, { tenant, connectionId }: Directory, i
 const insertedMembers = keptStatement(`INSERT INTO scim_group_members AS m (tenant_id, group_id, member_id, user_id, nested_id, generation)
    SELECT $1, $2, given.id, CASE WHEN NOT given.is_group THEN given.id END, CASE WHEN given.is_group THEN given.id END, $5
    FROM unnest($3::uuid[], $4::boolean[]) AS given (id, is_group)
-   ON CONFLICT (tenant_id, group_id, member_id) DO UPDATE SET generation = EXCLUDED.generation WHERE m.generation <> EXCLUDED.generation
+   ON CONFLICT (tenant_id, group_id, member_id) DO UPDATE SET generation = EXCLUDED.generation, withheld = false WHERE m.generation <> EXCLUDED.generation
    RETURNING m.member_id AS id`)
 
 /** Answers the ids of those who were not in it. */
@@ -76,6 +76,8 @@ export async function insertMembers(
 type MembersChanged = {
   readonly added: number
   readonly removed: number
+  /** Who was in it already, and had nothing by it. */
+  readonly restored: number
   readonly count: number
   readonly generation: number
   readonly touched: Touched
@@ -94,9 +96,10 @@ export async function changeMembers(
   if (change.from === 'none' && group.member_count > compared(known.length)) return emptyAndAdd(db, caller, group, known)
   const removed = await deleteMembers(db, caller, group, change)
   const added = await insertMembers(db, caller, group, known)
-  const fresh = new Set(added)
+  const restored = added.length < known.length ? await restoreMembers(db, caller, group, known) : []
+  const fresh = new Set([...added, ...restored])
   return {
-    ...{ added: added.length, removed: removed.length, generation: group.generation },
+    ...{ added: added.length, removed: removed.length, restored: restored.length, generation: group.generation },
     count: group.member_count + added.length - removed.length,
     touched: touchedOf([...removed, ...known.filter(({ id }) => fresh.has(id))]),
   }
@@ -106,7 +109,7 @@ export async function changeMembers(
 async function emptyAndAdd(db: Db, caller: Directory, group: Group, known: readonly KnownMember[]): Promise<MembersChanged> {
   const generation = group.generation + 1
   await insertMembers(db, caller, { ...group, generation }, known)
-  return { added: known.length, removed: group.member_count, count: known.length, generation, touched: 'everybody' }
+  return { added: known.length, removed: group.member_count, restored: 0, count: known.length, generation, touched: 'everybody' }
 }
 
 async function deleteMembers(
@@ -119,6 +122,31 @@ async function deleteMembers(
   const ids = [...(from === 'none' ? add : remove)].filter(isUuid)
   const { rows } = await db.query<KnownMember>(
     `DELETE FROM scim_group_members WHERE tenant_id = $1 AND group_id = $2 AND generation = $3
+     AND ${from === 'none' ? 'NOT member_id = ANY ($4::uuid[])' : 'member_id = ANY ($4::uuid[])'}
+     RETURNING member_id AS id, nested_id IS NOT NULL AS "isGroup"`,
+    [tenant, group.id, group.generation, ids],
+  )
+  return rows
+}
+
+const restoredMembers = keptStatement(`UPDATE scim_group_members SET withheld = false
+   WHERE tenant_id = $1 AND group_id = $2 AND generation = $3 AND member_id = ANY ($4::uuid[]) AND withheld RETURNING member_id AS id`)
+
+async function restoreMembers(db: Db, { tenant }: Directory, group: Group, known: readonly KnownMember[]): Promise<readonly string[]> {
+  const { rows } = await db.query<{ id: string }>(restoredMembers, [tenant, group.id, group.generation, known.map(({ id }) => id)])
+  return rows.map(({ id }) => id)
+}
+
+/** Has those whom a change would take out stay in it with nothing, and answers who had something. As many rows as would be removed, whatever the group. */
+export async function withholdMembers(
+  db: Db,
+  { tenant }: Directory,
+  group: Group,
+  { from, add, remove }: MemberChange,
+): Promise<readonly KnownMember[]> {
+  const ids = [...(from === 'none' ? add : remove)].filter(isUuid)
+  const { rows } = await db.query<KnownMember>(
+    `UPDATE scim_group_members SET withheld = true WHERE tenant_id = $1 AND group_id = $2 AND generation = $3 AND NOT withheld
      AND ${from === 'none' ? 'NOT member_id = ANY ($4::uuid[])' : 'member_id = ANY ($4::uuid[])'}
      RETURNING member_id AS id, nested_id IS NOT NULL AS "isGroup"`,
     [tenant, group.id, group.generation, ids],

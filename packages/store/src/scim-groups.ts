@@ -23,6 +23,7 @@ import {
   removeFromGroups,
   touchedByGroup,
   touchedOf,
+  withholdMembers,
 } from './scim-group-members.js'
 import { findFullNesting } from './scim-nested-groups.js'
 import { holdDirectory, type ScimCaller } from './scim-users.js'
@@ -160,7 +161,7 @@ export async function updateScimGroup<E>(
   const isRenamed = data.displayName !== before.display_name || data.externalId !== (before.external_id ?? undefined)
   const whole = isRenamed ? await touchedByGroup(db, caller, before) : []
   const done = await changeMembers(db, caller, before, members, known)
-  const isSame = !isRenamed && done.added + done.removed === 0 && sameJson(before.resource, data.attributes)
+  const isSame = !isRenamed && done.added + done.removed + done.restored === 0 && sameJson(before.resource, data.attributes)
   if (isSame) return ok(toScimGroup(before))
   const { rows } = await db.query<ScimGroupRow>(
     `UPDATE scim_groups SET display_name = $3, display_name_key = $4, external_id = $5, resource = $6, generation = $7, member_count = $8,
@@ -172,8 +173,32 @@ export async function updateScimGroup<E>(
   )
   await raiseClaims(db, caller, both(whole, done.touched))
   const unknown = members.add.size - known.length
-  await audit(db, caller, before.id, 'scim_group.updated', { added: done.added, removed: done.removed, unknown, renamed: isRenamed })
+  await audit(db, caller, before.id, 'scim_group.updated', {
+    ...{ added: done.added, removed: done.removed, unknown, renamed: isRenamed },
+    ...(done.restored > 0 ? { restored: done.restored } : {}),
+  })
   return ok(toScimGroup(rows[0] as ScimGroupRow))
+}
+
+/**
+ * Of a request that takes members out and is refused for what else it says. The group stays what it is, as RFC 7644 §3.5.2 has it, and shows them; but they
+ * have nothing by it any more, until a request that is accepted adds them anew. The directory believes them out, or repeats the request.
+ */
+export async function withholdFromRefused(
+  db: Db,
+  caller: ScimCaller,
+  id: string,
+  leaving: (group: ScimGroup, readMembers: () => Promise<readonly ScimMember[]>) => Promise<MemberChange | undefined>,
+): Promise<void> {
+  await holdDirectory(db, caller)
+  const group = await findRow(db, caller, id, 'FOR UPDATE')
+  if (group === undefined) return
+  const change = await leaving(toScimGroup(group), async () => (await listMembers(db, caller, [group.id])).get(group.id) ?? [])
+  if (change === undefined || onlyAdds(change)) return
+  const withheld = await withholdMembers(db, caller, group, change)
+  if (withheld.length === 0) return
+  await raiseClaims(db, caller, touchedOf(withheld))
+  await audit(db, caller, group.id, 'scim_group.members_withheld', { withheld: withheld.length })
 }
 
 /** Its members lose it in this transaction; their rows go later. */
@@ -203,7 +228,7 @@ const audit = (
   db: Db,
   caller: ScimCaller,
   id: ScimGroupId,
-  kind: `scim_group.${'created' | 'updated' | 'deleted'}`,
+  kind: `scim_group.${'created' | 'updated' | 'deleted' | 'members_withheld'}`,
   detail: Readonly<Record<string, unknown>>,
 ): Promise<void> =>
   insertAuditEvent(db, caller.tenant, {

@@ -16,7 +16,7 @@ import { holdEnd } from './end-session.js'
 import { endNamesakes } from './namesakes.js'
 import { findByRecordedKey, type KeyedUser } from './recorded-key.js'
 import { type Db, toTimestamp } from './transaction.js'
-import { holdSignalled, keepUnmatchedSignal } from './unmatched-signals.js'
+import { heldAddress, holdSignalled, keepUnmatchedSignal } from './unmatched-signals.js'
 
 /** A person as a signal names her, once the caller has judged that this connection may speak of her. */
 export type NamedPerson =
@@ -58,12 +58,13 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
   // Before anybody is looked for: a first login under this name either is seen below, or sees this and is not believed.
   if (person.by === 'id' && person.issuer !== undefined)
     await holdEnd(db, signalled, namesOfEnd({ protocol: 'oidc', issuer: person.issuer, sid: undefined, sub: person.id }))
-  if (person.by === 'id') await holdSignalled(db, tenant, signalled.connectionId, person.id)
+  const held = await nameToHold(db, signalled)
+  if (held !== undefined) await holdSignalled(db, tenant, signalled.connectionId, held)
   const found = await find(db, signalled, person)
   const event = { tenant, source: 'signal' as const, reason: signalled.reason, now: signalled.now, requestId: signalled.requestId }
   const newEventId = () => signalled.newId() as DeprovisioningEventId
   if (!Array.isArray(found)) {
-    if (person.by === 'id' && !(await keepForLater(db, signalled, person.id))) return { outcome: 'full', isMass: false }
+    if (held !== undefined && !(await keepForLater(db, signalled, held))) return { outcome: 'full', isMass: false }
     const named = nameOf(signalled)
     await recordUnmatchedEvent(db, { ...event, eventId: newEventId(), targetId: named })
     if (found.namesakes.length > 0) await endNamesakes(db, found.namesakes, { ...signalled, source: event.source, named, isNews: true })
@@ -73,6 +74,18 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
   for (const targetId of found) await deprovision(db, { ...taking, eventId: newEventId(), targetId })
   return { outcome: 'done', isMass: await countTowardsAlarm(db, signalled) }
 }
+
+/** Under which name whoever comes later meets it: her id, or her address where the connection may speak of it. */
+async function nameToHold(db: Db, { tenant, connectionId, person }: Signalled): Promise<string | undefined> {
+  if (person.by === 'id') return person.id
+  if (person.by === 'nobody') return undefined
+  const { rowCount } = await db.query(`SELECT 1 WHERE ${isProven('$3')}`, [tenant, connectionId, person.address.domain])
+  return rowCount > 0 ? heldAddress(person.address) : undefined
+}
+
+/** SQL: the tenant holds a live proof of the domain, for this connection or for all. */
+const isProven = (domain: string): string => `EXISTS (
+       SELECT 1 FROM domains d WHERE d.tenant_id = $1 AND d.domain = ${domain} AND d.verified_at IS NOT NULL AND (d.connection_id IS NULL OR d.connection_id = $2))`
 
 /** Whoever comes under this id later meets it: it is an alarm for the admin, and never a silent success. */
 const keepForLater = (db: Db, { tenant, connectionId, reason, deactivate, now, newId }: Signalled, stableId: string): Promise<boolean> =>
@@ -168,8 +181,7 @@ async function findUnlinked(db: Db, at: Parameters<typeof findByRecordedKey>[1],
 async function findByAddress(db: Db, { tenant, connectionId }: Signalled, { key, domain }: EmailAddress): Promise<Found> {
   const { rows } = await db.query<Row>(
     `SELECT s.id, s.deactivated_at IS NULL AS is_living FROM subjects s
-     WHERE s.tenant_id = $1 AND s.connection_id = $2 AND s.email_key = $3 AND EXISTS (
-       SELECT 1 FROM domains d WHERE d.tenant_id = $1 AND d.domain = $4 AND d.verified_at IS NOT NULL AND (d.connection_id IS NULL OR d.connection_id = $2))
+     WHERE s.tenant_id = $1 AND s.connection_id = $2 AND s.email_key = $3 AND ${isProven('$4')}
      ORDER BY is_living DESC, s.id LIMIT 2`,
     [tenant, connectionId, key, domain],
   )

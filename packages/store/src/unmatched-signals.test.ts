@@ -3,7 +3,7 @@
  * a first login. Whichever commits first, nobody is left with a session who should have none.
  */
 import { randomUUID } from 'node:crypto'
-import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
+import { type EmailAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import { type Instant, instant } from '@drawbridge/core/instant'
 import type { AuthorizationRequestId, BrowserSessionId, ConnectionId, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
@@ -92,13 +92,27 @@ async function leave({
 const signIn = async (her: Her = {}): Promise<string> => (await leave(her))()
 
 /** Over SAML: no name of a session holds her. */
-type Told = { readonly id?: string; readonly now?: Instant; readonly connectionId?: ConnectionId; readonly link?: SubjectLink }
-const tell = (db: Db, reason: string, { id = 'grace', now = at(30), connectionId = acme.connectionId, link }: Told = {}) =>
+type Told = {
+  readonly id?: string
+  readonly address?: string
+  readonly now?: Instant
+  readonly connectionId?: ConnectionId
+  readonly link?: SubjectLink
+}
+const tell = (db: Db, reason: string, { id = 'grace', address, now = at(30), connectionId = acme.connectionId, link }: Told = {}) =>
   takeAway(db, {
-    ...{ tenant: acme.tenantId, connectionId, person: { by: 'id', id, issuer: undefined, link }, reason, toldAt: undefined },
+    ...{ tenant: acme.tenantId, connectionId, reason, toldAt: undefined },
+    person:
+      address === undefined
+        ? { by: 'id', id, issuer: undefined, link }
+        : { by: 'email', address: parseEmailAddress(address) as EmailAddress },
     ...{ deactivate: reason.startsWith('account-'), now, requestId: 'signal', newId: randomUUID },
   })
 const told = (reason: string, more: Told = {}) => here((db) => tell(db, reason, more))
+const prove = async () => {
+  await sql("DELETE FROM domains WHERE domain = 'acme.example'", [])
+  await sql("INSERT INTO domains (tenant_id, domain, verified_at, created_at) VALUES ($1, 'acme.example', now(), now())", [acme.tenantId])
+}
 const unmatched = () => here((db) => listUnmatchedSignals(db, acme.tenantId, { from: undefined, limit: 10 }))
 
 async function somebodyWaits(): Promise<void> {
@@ -138,6 +152,23 @@ describe('what was said of somebody who was not here', () => {
     await told('account-disabled', { now: at(30) })
     await told('session-revoked', { now: at(40) })
     expect(await unmatched()).toMatchObject([{ stableId: 'grace', reason: 'account-disabled', deactivates: true, saidAt: at(40) }])
+  })
+
+  it.each([
+    { when: 'evidence from before', issuedAt: at(20), outcome: 'evidence_below_barrier' },
+    { when: 'a sign-in from before', issuedAt: at(60), authenticatedAt: at(20), outcome: 'fresh_login_required' },
+    { when: 'a sign-in from after', issuedAt: at(60), authenticatedAt: at(60), outcome: 'believed' },
+  ])('by address holds for whoever comes with that and $when: $outcome', async ({ when: _when, outcome, ...times }) => {
+    await prove()
+    expect(await told('global_token_revocation', { address: 'Grace@acme.example' })).toMatchObject({ outcome: 'unknown' })
+    expect(await unmatched()).toMatchObject([{ stableId: 'mailto:grace@acme.example', deactivates: false }])
+    expect(await signIn({ stableId: 'clark', email: 'clark@acme.example', issuedAt: at(20) })).toBe('believed')
+    expect(await signIn({ email: 'grace@ACME.example', ...times })).toBe(outcome)
+  })
+
+  it('by address is not kept where the tenant has not proven its domain: the connection may not speak of it', async () => {
+    await told('global_token_revocation', { address: 'grace@acme.example' })
+    expect([await unmatched(), await signIn({ email: 'grace@acme.example', issuedAt: at(20) })]).toEqual([[], 'believed'])
   })
 
   it('is of its connection and tenant: somebody of another with the same id is not asked for a newer sign-in', async () => {
@@ -221,14 +252,16 @@ describe('in the moment of a first login', () => {
       her: { stableId: 'u-1', link: { by: 'userName' as const, value: 'grace' } },
       id: 'e-17',
     },
-  ])('whoever is named by $by gets no session, though nobody had her when the signal looked', async ({ her, id }) => {
+    { by: 'her address', her: { email: 'grace@acme.example' }, id: 'e-17', address: 'grace@acme.example' },
+  ])('whoever is named by $by gets no session, though nobody had her when the signal looked', async ({ her, id, ...named }) => {
     for (const said of ['session-revoked', 'account-disabled']) {
       acme = await aTenant(fixture, { slug: `moment-${(slugs += 1)}` })
       await here((db) => insertScimUser(db, directory(), { userName: 'grace', externalId: id, active: true, attributes: {} }))
+      await prove()
       const comeHome = await leave({ ...her, issuedAt: at(20) })
       let login: Promise<string> | undefined
       await here(async (db) => {
-        expect(await tell(db, said, { id })).toMatchObject({ outcome: 'unknown' })
+        expect(await tell(db, said, { id, ...named })).toMatchObject({ outcome: 'unknown' })
         login = comeHome()
         await somebodyWaits()
       })

@@ -2,6 +2,7 @@
  * What signals of IdPs said of people who were not here. It is no silent success: it is an alarm, and it holds for whoever comes under that id
  * later. Evidence from before it is refused, and whom it deactivated stays out until an admin says otherwise. security.md §3
  */
+import type { EmailAddress } from '@drawbridge/core/identity/email-address'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
@@ -32,6 +33,9 @@ export type UnmatchedSignal = {
   readonly deactivates: boolean
   readonly saidAt: Instant
 }
+
+/** An address as a name beside ids; logins make the same of theirs (`namesOfHers`, `hold_signals`). */
+export const heldAddress = ({ key }: EmailAddress): string => `mailto:${key}`
 
 /**
  * Until the end of this transaction nobody's login under this id is written; one that is being written is waited for. Taken before anybody is

@@ -85,8 +85,12 @@ export async function aFrontBringer(world: FrontWorld, now: () => Instant) {
       })
       return Buffer.from(signXml(xml, id, samlKey)).toString('base64url')
     },
-    bring: (place: Place, assertion: string, form: Readonly<Record<string, string>> = {}, headers = byItself(place)) =>
-      post(place, { grant_type: jwtBearerGrantType, assertion, ...form }, headers),
+    bring: (
+      place: Place,
+      assertion: string,
+      form: Readonly<Record<string, string>> = {},
+      headers: Readonly<Record<string, string>> = byItself(place),
+    ) => post(place, { grant_type: jwtBearerGrantType, assertion, ...form }, headers),
     /** The tenant is named, at the front. */
     bringSaml: (place: Place, assertion: string, form: Readonly<Record<string, string>> = {}, headers = byItself(place)) =>
       post(

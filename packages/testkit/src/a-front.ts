@@ -4,6 +4,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import { readEnv } from '@drawbridge/runtime/env'
+import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { aBroker, type TestBroker } from './a-broker.js'
 import { aChallenge, aVerifier } from './a-grant.js'
 import { type AnIdp, type APage, type APlainBrowser, aCompany, aDomain, anIdp, aPlainBrowser, aWebRedirectUri } from './a-login.js'
@@ -57,12 +58,20 @@ const client = {
 export const basic = (id: string, secret: string) => ({ authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` })
 
 /** `withFront: false`: all but the front issuer. */
-export async function aFrontWorld(now: () => Instant, { withFront = true } = {}): Promise<FrontWorld> {
+export async function aFrontWorld(
+  now: () => Instant,
+  { withFront = true, fetchSafely }: { readonly withFront?: boolean; readonly fetchSafely?: FetchSafely } = {},
+): Promise<FrontWorld> {
   const fixture = await testDatabase()
   const idp = anIdp(now)
   // Everybody comes from one address here, and the clock may stand.
   const settings = readEnv({ DRAWBRIDGE_RATE_LIMIT_FACTOR: '1000' })
-  const broker = await aBroker(fixture.database, { clock: { now }, connectorFor: idp.connectorFor, settings })
+  const broker = await aBroker(fixture.database, {
+    clock: { now },
+    connectorFor: idp.connectorFor,
+    settings,
+    ...(fetchSafely && { fetchSafely }),
+  })
   const call = anAdmin(broker)
   const companies = { acme: await aCompany(fixture, 'acme', now()), globex: await aCompany(fixture, 'globex', now()) }
   const shared = (await call('POST', '/shared-resources', { identifier: aSharedResource, name: 'Documents', scopes })).body.id

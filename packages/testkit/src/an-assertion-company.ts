@@ -40,7 +40,11 @@ export const fetchedFrom =
   async (url) => {
     asked.push(url)
     const body = published.get(url)
-    return ok({ status: body === undefined ? 404 : 200, headers: {}, body: Buffer.from(JSON.stringify(body ?? {})) })
+    return ok({
+      status: body === undefined ? 404 : 200,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify(body ?? {})),
+    })
   }
 
 export type AnAssertionCompany = Awaited<ReturnType<typeof anAssertionCompany>>

@@ -52,7 +52,7 @@ export const parEndpoint = endpoint({
     if (!http.form.ok) return refuseForm(http.form.error)
     const form = http.form.value
     // A document that nobody here has seen may be read, as when a browser brings its client: the push is then its first request.
-    const claim = readClientClaim(deps, http, form, tenantOf(http), 'authorize')
+    const claim = readClientClaim(deps, http, form, tenantOf(http), { purpose: 'authorize' })
     if (!claim.ok) return refuse(claim.error)
     const tenant = tenantOf(http)
     const proof = readProof(deps, http, tenant, { endpoint: 'par' })

@@ -23,6 +23,7 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
+import type { RateLimitName } from '../http/rate-limit.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import {
   badKeyAddress,
@@ -47,6 +48,9 @@ type Presented =
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const limits = { clientIdLength: 2048, secretLength: 512 } as const
 
+/** What ends something is not held up by strangers who ask for something. */
+type LimitOfUnproven = Extract<RateLimitName, 'tenant_unproven' | 'tenant_unproven_revocation'>
+
 /** One request's claim to be a client. It may be judged several times; its assertion counts as one use. */
 export type ClientClaim = {
   readonly presented: Presented
@@ -55,6 +59,8 @@ export type ClientClaim = {
   readonly purpose: ResolvePurpose
   /** By which it is counted who has a document fetched. */
   readonly spend: Spend | undefined
+  /** By which those are counted who may be nobody. */
+  readonly limitOfUnproven: LimitOfUnproven
   /** Whether this request is the first to bring the assertion: asked of the database once, however often the request is judged. */
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
   /** Asks no key of its assertion twice, however often the request is judged. */
@@ -68,7 +74,7 @@ export function readClientClaim(
   http: Pick<HttpRequest, 'headers'> & Partial<Pick<HttpRequest, 'spend'>>,
   form: SingleValuedForm,
   tenant: ResolvedTenant,
-  purpose: ResolvePurpose = 'token',
+  { purpose = 'token', limitOfUnproven = 'tenant_unproven' }: Partial<Pick<ClientClaim, 'purpose' | 'limitOfUnproven'>> = {},
 ): Result<ClientClaim, JsonRefusal> {
   const presented = readPresented(http.headers['authorization'], form)
   if (!presented.ok) return presented
@@ -88,6 +94,7 @@ export function readClientClaim(
     tenant,
     purpose,
     spend: http.spend,
+    limitOfUnproven,
     isFirstUse,
     isSignedBy: createSignatureJudge(),
     certificate: certificateReader(deps.settings, http),
@@ -109,12 +116,22 @@ export async function authenticateClient(
   const remembered = from === 'memory' ? recallClient(deps, claim.tenant, clientId) : undefined
   const believed = remembered && (await judge(deps, remembered, claim))
   if (believed?.ok) return believed
+  const limited = from === 'memory' ? findLimit(claim) : undefined
+  if (limited) return err(limited)
   const found = await resolveClient(deps, claim.tenant, clientId, claim.purpose, claim.spend)
   if (!found.ok) return err(unresolved(found.error))
   return judge(deps, found.value, claim)
 }
 
-const unresolved = ({ reason, detail = {} }: PageRefusal): JsonRefusal =>
+/** Of whoever this process does not know to be what he says: that he would be looked up is what it costs. ADR 110 */
+function findLimit({ spend, limitOfUnproven, tenant }: ClientClaim): JsonRefusal | undefined {
+  const limited = spend?.(limitOfUnproven, tenant.id)
+  const retryAfterSeconds = Number(limited?.headers?.['retry-after'] ?? 1)
+  return limited && { reason: 'client_authentication_busy', detail: { why: 'limit', retryAfterSeconds } }
+}
+
+/** Why a client could not be found, to whoever would authenticate. */
+export const unresolved = ({ reason, detail = {} }: PageRefusal): JsonRefusal =>
   reason === 'client_document_busy'
     ? { reason: 'client_authentication_busy', detail }
     : { reason: 'client_authentication_unknown_client', detail: { why: reason } }

@@ -12,7 +12,7 @@
  */
 import { addSeconds, type Instant, secondsBetween } from '@drawbridge/core/instant'
 import { type Client, holdsSecretKey, isVouchedFor } from '@drawbridge/core/oauth/client'
-import { documentExpiresAt } from '@drawbridge/core/oauth/client-metadata-document'
+import { documentExpiresAt } from '@drawbridge/core/oauth/document-freshness'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { FetchGate } from '@drawbridge/runtime/fetch-gate'
 import { parseJsonBody } from '../http/read-body.js'
@@ -152,7 +152,7 @@ async function fetchKeys(gate: FetchGate, uri: string, now: Instant): Promise<Ke
   const keys = parsed.ok ? readKeys(parsed.value) : undefined
   if (keys === undefined) return failed('malformed')
   if (holdsSecretKey(keys)) return failed('secret_key')
-  const asHttpSays = documentExpiresAt(headers['cache-control'], headers['age'], now)
+  const asHttpSays = documentExpiresAt(headers, now)
   const most = addSeconds(now, mostSeconds)
   return { kind: 'keys', keys, at: now, until: asHttpSays < most ? asHttpSays : most }
 }

@@ -1,6 +1,7 @@
 /** What strangers have us fetch, and how often documents of clients at work are: within limits that hold for all of a process. */
 import { readFileSync } from 'node:fs'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { documentCopyLimits } from '@drawbridge/core/oauth/document-copy'
 import { err, ok } from '@drawbridge/core/result'
 import { readEnv } from '@drawbridge/runtime/env'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
@@ -23,6 +24,8 @@ let fetches: string[] = []
 /** Answers wait for it. */
 let held: Promise<void> | undefined
 let isDown = false
+/** What the publisher answers in place of the document. */
+let instead: { readonly status: number; readonly body: string } | undefined
 const told = toldRefusals()
 
 beforeAll(async () => {
@@ -34,13 +37,15 @@ beforeAll(async () => {
     await new Promise((resolve) => setImmediate(resolve))
     await held
     if (isDown) return err({ reason: 'timed_out' })
+    const json = { 'content-type': 'application/json', 'cache-control': 'max-age=600' }
+    if (instead) return ok({ status: instead.status, headers: json, body: Buffer.from(instead.body) })
     const body = JSON.stringify({
       client_id: url,
       client_name: 'Tools',
       redirect_uris: ['http://127.0.0.1/cb'],
       grant_types: ['authorization_code', 'refresh_token'],
     })
-    return ok({ status: 200, headers: { 'content-type': 'application/json', 'cache-control': 'max-age=600' }, body: Buffer.from(body) })
+    return ok({ status: 200, headers: json, body: Buffer.from(body) })
   }
   const start = (factor: string) =>
     aBroker(fixture.database, {
@@ -62,6 +67,7 @@ beforeEach(() => {
   fetches = []
   held = undefined
   isDown = false
+  instead = undefined
   told.take()
 })
 afterEach(() => letGo())
@@ -91,6 +97,8 @@ const refresh = async (clientId: string, { url } = one) => {
   return `${response.status} ${((await response.json()) as { error: string }).error}`
 }
 const known = '400 invalid_grant'
+const unknown = '401 invalid_client'
+const { withdrawnSeconds } = documentCopyLimits
 const rowOf = async (clientId: string) =>
   (
     await asOwner<Record<string, unknown>>(
@@ -220,5 +228,59 @@ describe('a document that has lapsed', () => {
     expect(fetches).toHaveLength(4)
     expect(await refresh(url)).toBe(known)
     expect(fetches).toHaveLength(4)
+  })
+
+  it.each([
+    { says: '404', answer: { status: 404, body: 'Not Found' }, reason: 'client_document_gone' },
+    { says: '410', answer: { status: 410, body: '{}' }, reason: 'client_document_gone' },
+    { says: 'what describes no client', answer: { status: 200, body: '{"client_name":"Tools"}' }, reason: 'client_document_invalid' },
+  ])(
+    'and of which the publisher says $says begins nothing, serves tokens for minutes and then no more, wherever they are asked for',
+    async ({ answer, reason }) => {
+      const url = await aClient()
+      now = addSeconds(now, 601)
+      instead = answer
+      expect(await refresh(url)).toBe(known)
+      expect(await (await authorize(url)).text()).toContain(reason)
+      // A publisher who put up a new version may have said so by mistake.
+      now = addSeconds(now, withdrawnSeconds - 1)
+      expect([await refresh(url), await refresh(url, other)]).toEqual([known, known])
+      now = addSeconds(now, 1)
+      expect([await refresh(url), await refresh(url, other)]).toEqual([unknown, unknown])
+      // Nor does it serve again because nobody can hear him now.
+      now = addSeconds(now, documentPauseSeconds)
+      isDown = true
+      expect(await refresh(url)).toBe(unknown)
+      const asked = fetches.length
+      expect(await refresh(url)).toBe(unknown)
+      expect(fetches).toHaveLength(asked)
+    },
+  )
+
+  it('serves again from when there is a good one, and what was said before counts for nothing later', async () => {
+    const url = await aClient()
+    now = addSeconds(now, 601)
+    instead = { status: 404, body: '' }
+    expect(await refresh(url)).toBe(known)
+    now = addSeconds(now, withdrawnSeconds)
+    expect(await refresh(url)).toBe(unknown)
+    instead = undefined
+    now = addSeconds(now, documentPauseSeconds)
+    expect(await refresh(url)).toBe(known)
+    now = addSeconds(now, 601)
+    isDown = true
+    expect(await refresh(url)).toBe(known)
+    now = addSeconds(now, 86_400 - 700)
+    expect([await refresh(url), await refresh(url, other)]).toEqual([known, known])
+  })
+
+  it.each([401, 403, 408, 425, 429, 500, 503])('and is answered with %i is as one that cannot be fetched', async (status) => {
+    const url = await aClient()
+    now = addSeconds(now, 601)
+    instead = { status, body: '' }
+    expect(await refresh(url)).toBe(known)
+    now = addSeconds(now, 80_000)
+    expect(await refresh(url)).toBe(known)
+    expect(await (await authorize(url)).text()).toContain('client_document_unreachable')
   })
 })

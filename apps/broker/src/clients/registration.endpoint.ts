@@ -59,6 +59,8 @@ async function authorize(http: HttpRequest, deps: BrokerDeps): Promise<Result<Ow
   const token = bearer.exec(authorization)?.[1]
   const id = (http.params['client'] ?? '') as ClientId
   if (token === undefined) return err(refuse('registration_token_invalid'))
+  const limited = http.spend('tenant_registration', tenant.id)
+  if (limited) return err(limited)
   const which = { issuerId: tenant.issuer.id, id }
   const found = await inTenant(deps.database, tenant.id, (db) => findRegistration(db, tenant.id, which))
   return found && sameHash(hashCredential(token), found.tokenHash) ? ok({ ...found, token }) : err(refuse('registration_token_invalid'))

@@ -3,30 +3,30 @@
  *
  * A metadata document is fetched when its stored copy has lapsed: once for all who come with it at that moment. Where that fails, an endpoint
  * that serves clients already at work keeps to the stored copy for a while, and asks again only after a pause, so that nobody waits for a
- * publisher who is down; a new authorization is refused, with the cause, and the next one has it asked for again. An error is never kept in the
- * place of a document. OAuth CIMD §4.3
+ * publisher who is down; a new authorization is refused, with the cause, and the next one has it asked for again. The while is a day where
+ * nobody could hear the publisher, and minutes where he said that there is no document, or sent none that describes a client (ADR 101). An error
+ * is never kept in the place of a document. OAuth CIMD §4.3
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { isDocumentUrl } from '@drawbridge/core/oauth/client-metadata-document'
 import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { servesClientsAtWork } from '@drawbridge/core/oauth/document-copy'
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
-import { upsertClientOfDocument } from '@drawbridge/store/client-documents'
+import { markDocumentWithdrawn, upsertClientOfDocument } from '@drawbridge/store/client-documents'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ClientName } from './client-cache.js'
 import { clientFetchLimits, ofWayOut } from './client-fetches.js'
-import { fetchClientMetadataDocument } from './client-metadata-document.js'
+import { fetchClientMetadataDocument, isPublishersWord } from './client-metadata-document.js'
 import { sectorIdentifierOf } from './sector.js'
 import { createFlights } from './single-flight.js'
 
-/** How long a lapsed copy still serves token requests when its publisher cannot be reached. */
-const staleSeconds = 86_400
-/** After a fetch that failed, requests of clients at work are answered by such a copy for so long before one of them has it fetched again. */
+/** After a fetch that failed, requests of clients at work are answered without another for so long: by the copy, while it still serves. */
 export const documentPauseSeconds = 30
 /** Documents of which a process remembers that they could not be fetched. */
 const mostPauses = 2000
@@ -61,13 +61,14 @@ export async function resolveClient(
   const name = nameOf(tenant, clientId)
   const known = await deps.clients.read(name)
   if (known && isFresh(known, now)) return ok(known)
-  // A stranger's URL is fetched only where an authorization begins, within its limits: the token endpoint never meets a client for the first time.
+  // A stranger's URL is fetched only where an authorization begins, within its limits: the token endpoint never meets a client for the first time by itself (`token/introduce-document.ts`).
   const mayFetch = isDocument && (known !== undefined || purpose === 'authorize')
   if (!mayFetch) return err({ reason: 'client_unknown' })
   const documents = documentsOf(deps.fetchSafely)
   const key = JSON.stringify(name)
-  const stillServes = known && purpose === 'token' && addSeconds(known.documentExpiresAt ?? now, staleSeconds) > now
-  if (stillServes && isPaused(documents, key, now)) return ok(known)
+  const isAtWork = known !== undefined && purpose === 'token'
+  const stillServes = isAtWork && servesClientsAtWork(known, now)
+  if (isAtWork && isPaused(documents, key, now)) return stillServes ? ok(known) : err(refusalOf(known))
   if (!documents.underWay.isUnderWay(key)) {
     const limited = purpose === 'authorize' && spend ? findLimit(spend, known ? undefined : tenant) : undefined
     if (limited) return err(limited)
@@ -77,6 +78,11 @@ export async function resolveClient(
   )
   return !written.ok && stillServes ? ok(known) : written
 }
+
+/** Of a client whose copy serves nobody any more. */
+const refusalOf = ({ documentWithdrawnAt }: Client): PageRefusal => ({
+  reason: documentWithdrawnAt === undefined ? 'client_document_unreachable' : 'client_document_gone',
+})
 
 /** `tenant`: of one that has not met the client. */
 function findLimit(spend: Spend, tenant: ResolvedTenant | undefined): PageRefusal | undefined {
@@ -111,12 +117,15 @@ const nameOf = (tenant: ResolvedTenant, clientId: string): ClientName => ({
 const isFresh = (client: Client, now: Instant): boolean => client.kind !== 'metadata_document' || (client.documentExpiresAt ?? 0) > now
 
 /** Only an installation that may itself be reached on loopback may read documents there; `fetchSafely` judges the address again. */
-const allowsLoopbackDocuments = (deps: BrokerDeps): boolean => deps.installation.kind !== 'production'
+export const allowsLoopbackDocuments = (deps: BrokerDeps): boolean => deps.installation.kind !== 'production'
 
 async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: ClientId, known: Client | undefined): Promise<Resolved> {
   const { documentHosts } = tenant.clientRegistration
   const fetched = await fetchClientMetadataDocument(deps, { url: id, documentHosts, isVouchedFor: known?.preApproved === true })
-  if (!fetched.ok) return fetched
+  if (!fetched.ok) {
+    if (known && isPublishersWord(fetched.error)) await withdraw(deps, known)
+    return fetched
+  }
   const { document, expiresAt } = fetched.value
   const client = { ...document, id, kind: 'metadata_document' as const }
   const draft = {
@@ -134,4 +143,11 @@ async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: Client
   if (written === 'full') return err({ reason: 'client_documents_full' })
   if (written) deps.clients.keep(written)
   return written ? ok(written) : err({ reason: 'client_unknown' })
+}
+
+/** The first time is written down, for every process. */
+async function withdraw(deps: BrokerDeps, known: Client): Promise<void> {
+  if (known.documentWithdrawnAt !== undefined) return
+  const marked = await inTenant(deps.database, known.tenantId, (db) => markDocumentWithdrawn(db, known, deps.clock.now()))
+  if (marked) deps.clients.keep(marked)
 }

@@ -33,6 +33,8 @@ export type Answer = Common &
     | { readonly kind: 'text'; readonly contentType: string; readonly text: string }
     /** Of strangers, and shown as `contentType` and as nothing else, whatever it holds. */
     | { readonly kind: 'picture'; readonly contentType: string; readonly octets: Buffer }
+    /** JSON in parts, of which some may be shared with other answers: they are sent as they are, and not copied. */
+    | { readonly kind: 'json_parts'; readonly parts: readonly Buffer[] }
     | { readonly kind: 'empty' }
   )
 
@@ -50,6 +52,12 @@ export const json = (body: unknown, extras: Extras & { readonly status?: number;
   kind: 'json',
   status: 200,
   body,
+  ...extras,
+})
+export const jsonInParts = (parts: readonly Buffer[], extras: Extras & { readonly status?: number } = {}): Answer => ({
+  kind: 'json_parts',
+  status: 200,
+  parts,
   ...extras,
 })
 export const page = (

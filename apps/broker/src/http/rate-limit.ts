@@ -67,6 +67,22 @@ export const rateLimits = {
   tenant_unvouched_token: { perSecond: 500, burst: 10_000 },
   /** The same of requests that they push. */
   tenant_unvouched_push: { perSecond: 200, burst: 4000 },
+  /**
+   * Who may be nobody: clients that this process does not remember and that would be looked up, at one tenant, from wherever. Clients at work are remembered
+   * and not held up.
+   */
+  tenant_unproven: { perSecond: 500, burst: 10_000 },
+  /** The same of resource servers that ask of tokens, apart from those, and of clients that give tokens back: neither is held up by the others' strangers. */
+  tenant_unproven_introspection: { perSecond: 200, burst: 4000 },
+  tenant_unproven_revocation: { perSecond: 200, burst: 4000 },
+  /** Refresh tokens, or what looks like some, that are given back at one tenant by clients for which nobody vouches: by its look nobody can tell a real one. */
+  tenant_revocation: { perSecond: 200, burst: 4000 },
+  /** What one client for which an admin vouches gives back: apart from what it asks for. */
+  client_revocation: { perSecond: 200, burst: 2000 },
+  /** How often the access tokens of one grant are given back: the first time ended it. */
+  grant_revocation: { perSecond: 1, burst: 100 },
+  /** Looks at registrations at one tenant, replacements and ends of them, from wherever: whether a registration access token is worth anything stands in the database. */
+  tenant_registration: { perSecond: 50, burst: 1000 },
   /** What is asked of one person at userinfo, by whichever tokens of hers. */
   userinfo: { perSecond: 5, burst: 200 },
   /** What one resource server that proves itself asks of tokens. */

@@ -33,14 +33,27 @@ export function writeAnswer(
   if (answer.kind === 'redirect') headers['location'] = answer.location
   if (answer.setCookies && answer.setCookies.length > 0) headers['set-cookie'] = [...answer.setCookies]
   if (contentType !== undefined) headers['content-type'] = contentType
-  if (answer.status !== 204 && answer.status !== 304) headers['content-length'] = String(Buffer.byteLength(body))
+  if (answer.status !== 204 && answer.status !== 304) headers['content-length'] = String(lengthOf(body))
   // A body that was refused is still on its way: close instead of reading it.
   if (!request.complete && announcesBody(request)) headers['connection'] = 'close'
   response.writeHead(answer.status, headers)
-  response.end(request.method === 'HEAD' || answer.status === 204 || answer.status === 304 ? undefined : body)
+  if (request.method === 'HEAD' || answer.status === 204 || answer.status === 304) response.end()
+  else writeBody(response, body)
 }
 
-type Rendered = { readonly contentType: string | undefined; readonly body: string | Buffer; readonly policy: string }
+type Body = string | Buffer | readonly Buffer[]
+type Rendered = { readonly contentType: string | undefined; readonly body: Body; readonly policy: string }
+
+const isOnePiece = (body: Body): body is string | Buffer => typeof body === 'string' || Buffer.isBuffer(body)
+
+const lengthOf = (body: Body): number =>
+  isOnePiece(body) ? Buffer.byteLength(body) : body.reduce((total, part) => total + part.byteLength, 0)
+
+function writeBody(response: ServerResponse, body: Body): void {
+  if (isOnePiece(body)) return void response.end(body)
+  for (const part of body) response.write(part)
+  response.end()
+}
 
 /** Bodies stay text where they are: `node:http` joins text with the headers, and sends both as one piece. */
 function render(deps: BrokerDeps, answer: Answer, requestId: string): Rendered {
@@ -51,6 +64,8 @@ function render(deps: BrokerDeps, answer: Answer, requestId: string): Rendered {
         body: JSON.stringify(answer.body),
         policy: barePolicy,
       }
+    case 'json_parts':
+      return { contentType: 'application/json', body: answer.parts, policy: barePolicy }
     case 'problem':
       return {
         contentType: 'application/problem+json',

@@ -1,6 +1,6 @@
 /**
- * A replacement or a change of one resource, at its endpoint and in Bulk. What is refused changes no resource; but if it says that a person leaves, what she
- * holds ends: a directory repeats the request and is refused again, and nobody goes on because of what else it says.
+ * A replacement or a change of one resource, at its endpoint and in Bulk. What is refused changes no resource; but if it says that a person leaves, or members
+ * leave a group, what they hold by it ends: a directory repeats the request and is refused again, and nobody goes on because of what else it says.
  */
 import type { Result } from '@drawbridge/core/result'
 import type { ScimError } from '@drawbridge/core/scim/error'

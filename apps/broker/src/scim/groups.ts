@@ -12,6 +12,7 @@ import {
   toScimGroupResource,
 } from '@drawbridge/core/scim/group'
 import type { JsonObject } from '@drawbridge/core/scim/json'
+import { clearMemberChange, isClear, memberOperations, membersLeftByReplacement } from '@drawbridge/core/scim/leaving-members'
 import { isOfMembers, membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbridge/core/scim/projection'
@@ -27,6 +28,7 @@ import {
   type GroupRefusal,
   insertScimGroup,
   updateScimGroup,
+  withholdFromRefused,
 } from '@drawbridge/store/scim-groups'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { Condition, ScimContext, ScimKind } from './resource-kind.js'
@@ -95,6 +97,18 @@ function patchingWhole(
   return ok({ data: data.value, members: onlyMembers(members.value) })
 }
 
+/** What operations of a refused request leave of the members: all of them together, or those that need no look. */
+async function leftBy(
+  operations: readonly PatchOperation[],
+  group: ScimGroup,
+  readMembers: () => Promise<readonly ScimMember[]>,
+  baseUrl: string,
+) {
+  if (operations.every(isClear)) return clearMemberChange(operations)
+  const whole = patchingWhole(operations, group, await readMembers(), baseUrl)
+  return whole.ok ? whole.value.members : clearMemberChange(operations)
+}
+
 export const groupsKind: ScimKind = {
   type: groupType,
   maxBodyBytes: scimLimits.groupBodyBytes,
@@ -132,6 +146,17 @@ export const groupsKind: ScimKind = {
   },
   patch: (context, id, operations, condition, projection = nothingAsked) =>
     change(context, id, condition, projection, patching(operations, context.baseUrl)),
+  takeAwayOnly: async ({ deps, caller, baseUrl }, { method, id, body, condition }) => {
+    const operations = method === 'PATCH' ? memberOperations(body) : []
+    const listed = method === 'PUT' ? membersLeftByReplacement(body) : undefined
+    if (operations.length === 0 && listed === undefined) return
+    await inDirectory(deps.database, caller, (db) =>
+      withholdFromRefused(db, caller, id, async (group, readMembers) => {
+        if (!condition(versionTag(group.version)).ok) return undefined
+        return listed ?? leftBy(operations, group, readMembers, baseUrl)
+      }),
+    )
+  },
   remove: async ({ deps, caller }, id, condition) => {
     const deleted = await inDirectory(deps.database, caller, (db) =>
       deleteScimGroup<ScimError>(db, caller, id, (group) => condition(versionTag(group.version))),

@@ -139,6 +139,109 @@ describe('members who are to leave a group', () => {
     expect(await names()).toEqual(['Engineers', left])
   })
 
+  describe('by a request that is refused for something else', () => {
+    /** Whom the group gives something: what policy is told. */
+    async function given({ directory, id, bob, group }: Awaited<ReturnType<typeof aGroup>>): Promise<readonly string[]> {
+      const sql = 'SELECT groups_above($1, $2::uuid, 8, 100) AS groups'
+      const asked = [id, bob].map((user) =>
+        asOwner<{ groups: readonly string[] }>(broker.fixture.ownerUrl, sql, [directory.tenant.tenantId, user]),
+      )
+      const said = await Promise.all(asked)
+      return ['ada', 'bob'].filter((_, at) => said[at]?.[0]?.groups.includes(group))
+    }
+    const claimsVersion = async ({ directory }: Awaited<ReturnType<typeof aGroup>>) => {
+      const sql = "SELECT claims_version FROM subjects WHERE tenant_id = $1 AND stable_id = 'ada'"
+      return (await asOwner<{ claims_version: number }>(broker.fixture.ownerUrl, sql, [directory.tenant.tenantId]))[0]?.claims_version
+    }
+    const withheld = async ({ directory }: Awaited<ReturnType<typeof aGroup>>) => {
+      const sql = "SELECT detail FROM audit_events WHERE tenant_id = $1 AND kind = 'scim_group.members_withheld'"
+      return (await asOwner<{ detail: { withheld: number } }>(broker.fixture.ownerUrl, sql, [directory.tenant.tenantId])).map(
+        ({ detail }) => detail.withheld,
+      )
+    }
+    const taken = { op: 'replace', path: 'displayName', value: 'Clerks' }
+
+    test.each<{ how: string; method: string; send: (id: string, bob: string) => object; left?: readonly string[] }>([
+      { how: 'a PUT with a name that is taken', method: 'PUT', send: (_, bob) => ({ displayName: 'Clerks', members: [{ value: bob }] }) },
+      { how: 'a PUT without a name', method: 'PUT', send: (_, bob) => ({ members: [{ value: bob }] }) },
+      {
+        how: 'a PUT of no group at all, which names nobody',
+        method: 'PUT',
+        send: () => ({ displayName: '' }),
+        left: ['ada', 'bob'],
+      },
+      {
+        how: 'a PATCH with a name that is taken',
+        method: 'PATCH',
+        send: (id) => patch({ op: 'remove', path: `members[value eq "${id}"]` }, taken),
+      },
+      {
+        how: 'a PATCH without a path, in the words of Entra',
+        method: 'PATCH',
+        send: (_, bob) => patch({ op: 'Replace', value: { members: [{ value: bob }], displayName: 'Clerks', 'a[b': 1 } }),
+      },
+      {
+        how: 'a PATCH that looks into the members',
+        method: 'PATCH',
+        send: () => patch({ op: 'remove', path: 'members[display sw "ada"]' }, taken),
+      },
+      {
+        how: 'a PATCH of which one operation cannot be read',
+        method: 'PATCH',
+        send: (id) => patch({ op: 'remove', path: 'members', value: [{ value: id }] }, { op: 'replace', path: 'displayName[', value: 'x' }),
+      },
+      { how: 'a PATCH that empties it', method: 'PATCH', send: () => patch({ op: 'remove', path: 'members' }, taken), left: [] },
+      {
+        how: 'a PATCH that adds her again in the end',
+        method: 'PATCH',
+        send: (id) =>
+          patch({ op: 'remove', path: `members[value eq "${id}"]` }, { op: 'add', path: 'members', value: [{ value: id }] }, taken),
+        left: ['ada', 'bob'],
+      },
+      { how: 'a PATCH that says nothing of members', method: 'PATCH', send: () => patch(taken), left: ['ada', 'bob'] },
+    ])('have nothing by it any more, and it is shown as it was: $how', async ({ method, send, left = ['bob'] }) => {
+      const company = await aGroup()
+      const { directory, id, bob, group, names } = company
+      const before = await claimsVersion(company)
+      expect((await directory.call(method, `/Groups/${group}`, send(id, bob))).status).toBeGreaterThanOrEqual(400)
+      expect([await given(company), await names()]).toEqual([left, ['Engineers', ['ada', 'bob']]])
+      expect(((await claimsVersion(company)) ?? 0) > (before ?? 0)).toBe(!left.includes('ada'))
+      expect(await withheld(company)).toEqual(left.length === 2 ? [] : [2 - left.length])
+      // Said again it is no news.
+      await directory.call(method, `/Groups/${group}`, send(id, bob))
+      expect((await withheld(company)).length).toBeLessThanOrEqual(1)
+    })
+
+    test('have it again by a request that adds them, and go by one that takes them out', async () => {
+      const company = await aGroup()
+      const { directory, id, group, names } = company
+      const out = { op: 'remove', path: `members[value eq "${id}"]` }
+      const send = (...operations: object[]) => directory.call('PATCH', `/Groups/${group}`, patch(...operations))
+      expect((await send(out, taken)).status).toBe(409)
+      expect((await send({ op: 'replace', path: 'displayName', value: 'Engineering' })).status).toBe(204)
+      expect(await given(company)).toEqual(['bob'])
+      const before = await claimsVersion(company)
+      expect((await send({ op: 'add', path: 'members', value: [{ value: id }] })).status).toBe(204)
+      expect([await given(company), await names()]).toEqual([
+        ['ada', 'bob'],
+        ['Engineering', ['ada', 'bob']],
+      ])
+      expect(await claimsVersion(company)).toBeGreaterThan(before ?? 0)
+      expect([(await send(out, taken)).status, (await send(out)).status]).toEqual([409, 204])
+      expect([await given(company), await names()]).toEqual([['bob'], ['Engineering', ['bob']]])
+    })
+
+    test('keep it where the directory meant another version, and lose it by Bulk, too', async () => {
+      const company = await aGroup()
+      const { directory, id, group } = company
+      const data = patch({ op: 'remove', path: `members[value eq "${id}"]` }, taken)
+      expect((await directory.call('PATCH', `/Groups/${group}`, data, { 'if-match': 'W/"7"' })).status).toBe(412)
+      expect(await given(company)).toEqual(['ada', 'bob'])
+      await directory.call('POST', '/Bulk', { Operations: [{ method: 'PATCH', path: `/Groups/${group}`, data }] })
+      expect(await given(company)).toEqual(['bob'])
+    })
+  })
+
   test.each<{ when: string; change: object }>([
     { when: 'the id of another', change: { displayName: 'g-2' } },
     { when: 'the id of another in capitals', change: { displayName: 'G-2' } },

@@ -40,16 +40,17 @@ function roundsOf(database: Database): PollRounds {
   return made
 }
 
-const keyOf = ({ resource, issuer }: StreamsOf): string => `${resource.tenantId} ${resource.resourceId} ${issuer.tenantId} ${issuer.id}`
+export const keyOfStreams = ({ resource, issuer }: StreamsOf): string =>
+  `${resource.tenantId} ${resource.resourceId} ${issuer.tenantId} ${issuer.id}`
 
 /** Records what a guard says and takes what it has not heard. Undefined: there is no such stream, and nothing was recorded. */
 export function hearPoll(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<HeardPoll | undefined> {
-  return roundsOf(deps.database).hear.ask(keyOf(of), poll, (polls) => hearRound(deps, of, polls))
+  return roundsOf(deps.database).hear.ask(keyOfStreams(of), poll, (polls) => hearRound(deps, of, polls))
 }
 
 /** What has come while the poll waited. */
 export function takeForPoll(deps: BrokerDeps, of: StreamsOf, wanted: Wanted): Promise<TakenNotices> {
-  return roundsOf(deps.database).take.ask(keyOf(of), wanted, async (all) => {
+  return roundsOf(deps.database).take.ask(keyOfStreams(of), wanted, async (all) => {
     const take = await acrossTenantsInOneStatement(deps.database, (db) => takeNotices(db, of, all, takingOf(deps)))
     return all.map((one) => upTo(one, take(one.streamId)))
   })

@@ -3,25 +3,25 @@
  * late news that the snapshot cannot hold. Whoever
  * says none is a receiver of the standard, and gets an event stream.
  */
-import { addSeconds } from '@drawbridge/core/instant'
-import { listLateTenants } from '@drawbridge/store/notice-polls'
-import { openStreamAcrossTenants } from '@drawbridge/store/notice-streams'
-import { acrossTenants } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
-import { json } from '../http/answer.js'
+import { type Answer, jsonInParts } from '../http/answer.js'
 import { endpoint, jsonParser, tenantOf } from '../http/endpoint.js'
 import { newStreamBody, streamShape } from './event-stream-shapes.js'
 import { createEventStream, forReceivers, type Receiving } from './event-streams.endpoint.js'
+import { type Opened, openStream } from './open-rounds.js'
 import { lateTenants, sayLate } from './poll.endpoint.js'
-import { lateAfterSeconds } from './poll-rounds.js'
 import { type ProvenReceiver, refuseSignal, streamIssuerOf } from './resource-credential.js'
 
 const guard = z.object({ instance: z.string().min(1).max(200).describe('Names this replica; each replica has a stream of its own') })
 const body = z.union([guard, newStreamBody])
 const opened = z.object({
   streamId: z.string(),
-  snapshot: z.array(z.object({ issuer: z.string(), target: z.string(), targetId: z.string(), epoch: z.number() })),
+  snapshot: z
+    .record(z.string(), z.record(z.string(), z.record(z.string(), z.array(z.string()))))
+    .describe(
+      'Every living barrier of this issuer: by tenant, target (tenant, client, connection, subject, grant) and epoch, the ids below it',
+    ),
   condemnedKeys: z.array(z.string()).describe('Ids of keys of this issuer that are not to be believed, whatever is cached'),
   position: z.number(),
   moreAvailable: z.boolean().describe('The snapshot lacks what the worker has yet to decide: nothing counts as heard by it'),
@@ -44,20 +44,18 @@ export const streamsEndpoint = endpoint<z.output<typeof body>, ProvenReceiver>({
   },
 })
 
-async function openForGuard(http: Receiving<unknown>, deps: BrokerDeps, instance: string) {
+async function openForGuard(http: Receiving<unknown>, deps: BrokerDeps, instance: string): Promise<Answer> {
   const limited = http.spend('guard_stream', `${http.caller.tenantId} ${http.caller.credentialId}`)
   if (limited) return limited
-  const issuer = streamIssuerOf(http)
-  const now = deps.clock.now()
-  const stream = { id: deps.random.uuid(), resource: http.caller, issuer, instance, now }
-  const { snapshot, late } = await acrossTenants(deps.database, async (db) => ({
-    snapshot: await openStreamAcrossTenants(db, stream),
-    // After it: what was decided in between is behind the position.
-    late: await listLateTenants(db, issuer, addSeconds(now, -lateAfterSeconds)),
-  }))
-  if (snapshot === undefined) return refuseSignal('streams_enough')
-  return json(
-    { streamId: stream.id, ...snapshot, ...sayLate(tenantOf(http), late) },
-    { status: 201, headers: { 'cache-control': 'no-store' } },
-  )
+  const id = deps.random.uuid()
+  const opened = await openStream(deps, { resource: http.caller, issuer: streamIssuerOf(http) }, { id, instance })
+  if (opened === undefined) return refuseSignal('streams_enough')
+  return jsonInParts(partsOf(http, id, opened), { status: 201, headers: { 'cache-control': 'no-store' } })
 }
+
+/** The barriers are sent as the database wrote them: they are most of it, and the same for all who asked together. */
+function partsOf(http: Receiving<unknown>, streamId: string, { barriers, condemnedKeys, position, late }: Opened): readonly Buffer[] {
+  const others = JSON.stringify({ streamId, condemnedKeys, position, ...sayLate(tenantOf(http), late) })
+  return [Buffer.from(`${others.slice(0, -1)},"snapshot":`), barriers, closing]
+}
+const closing = Buffer.from('}')

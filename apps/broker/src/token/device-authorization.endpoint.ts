@@ -67,7 +67,7 @@ export const deviceAuthorizationEndpoint = endpoint({
     const form = http.form.value
     const named = await findNamedTenant(deps, tenant, form[tenantParameter] || undefined)
     if (!named.ok) return refuse(named.error)
-    const claim = readClientClaim(deps, http, form, tenant, 'authorize')
+    const claim = readClientClaim(deps, http, form, tenant, { purpose: 'authorize' })
     if (!claim.ok) return refuse(claim.error)
     const answer = await asProvenClient(deps, claim.value, (client) =>
       answerDevice(deps, { http, client, form, loginHint: named.value ?? loginHintOf(tenant, form) }),

@@ -1,5 +1,6 @@
 /**
- * At the front issuer a client that is registered there asks at a tenant that has never heard of it.
+ * A client asks at a tenant that has never heard of it: at the front issuer one that is registered there, and anywhere one that describes itself
+ * (`introduce-document.ts`).
  *
  * A tenant comes to know it in three ways: its admin says so, a person of it begins to use it at the authorization endpoint, or, here, somebody whose word the
  * tenant takes has signed that this very client comes for one of its people. Nobody else can have a copy made at a tenant: what is only asked for makes none.
@@ -24,6 +25,7 @@ import type { ExchangeContext } from './exchange.js'
 import type { ProveEvidence } from './grants/assertion-grant.js'
 import { proveAssertion } from './grants/jwt-bearer.js'
 import { proveSamlAssertion } from './grants/saml-bearer.js'
+import { describesItself, introduceDocument } from './introduce-document.js'
 
 type Asking = Omit<ExchangeContext, 'client' | 'provenKey'> & {
   readonly claim: ClientClaim
@@ -40,8 +42,10 @@ export async function asKnownClient(
   act: (client: ProvenClient) => Promise<Acted<Answer>>,
 ): Promise<Result<Answer, JsonRefusal>> {
   const answered = await asProvenClient(deps, asking.claim, act)
-  if (answered.ok || answered.error.reason !== unknown.reason || asking.tenant.issuer.kind !== 'front_member') return answered
-  const introduced = await introduceClient(deps, asking)
+  if (answered.ok || answered.error.reason !== unknown.reason) return answered
+  const isDocument = describesItself(deps, asking.claim)
+  if (!isDocument && asking.tenant.issuer.kind !== 'front_member') return answered
+  const introduced = isDocument ? await introduceDocument(deps, asking) : await introduceClient(deps, asking)
   if (!introduced.ok) return introduced
   return introduced.value === 'known' ? asProvenClient(deps, asking.claim, act) : ok(introduced.value)
 }
@@ -57,7 +61,7 @@ async function introduceClient(deps: BrokerDeps, asking: Asking): Promise<Result
   if (shut) return err(shut)
   // Whatever the vendor vouches for, no admin of this tenant has.
   const client = { ...registered.value, preApproved: false, approvedAtFront: registered.value.preApproved } as ProvenClient
-  // One that describes itself is met by each tenant for itself, where a person begins to use it.
+  // One that describes itself is met by each tenant for itself.
   if (client.kind === 'metadata_document') return err(unknown)
   const limited = limitOfClient(http, client, 'tenant_token')
   if (limited) return ok(limited)

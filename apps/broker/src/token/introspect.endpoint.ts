@@ -48,6 +48,8 @@ export const introspectEndpoint = endpoint({
       isTenantsOwn: tenant.issuer.kind === 'tenant',
       now: deps.clock.now(),
     }
+    const stranger = isProvenLately(deps, http) ? undefined : http.spend('tenant_unproven_introspection', tenant.id)
+    if (stranger) return stranger
     const seen = await introspectSettled(deps, tenant, asked, http.requestId)
     if (!seen) {
       noteUnproven(deps, http)

@@ -10,10 +10,11 @@ import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as
 import { readClientClaim } from '../clients/client-authentication.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
-import { empty } from '../http/answer.js'
+import { type Answer, empty } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { readAccessToken } from './read-access-token.js'
 import { refuseForm } from './refuse.js'
+import { limitOfRevocation } from './revocation-limit.js'
 
 /**
  * An access token takes its grant along, because it cannot be revoked alone: RFC 7009 §2.1 allows that. Whatever is unknown, expired
@@ -32,17 +33,24 @@ export const revokeEndpoint = endpoint({
     if (!http.form.ok) return refuseForm(http.form.error)
     const request = parseRevocationRequest(http.form.value)
     if (!request.ok) return refuse(request.error)
-    const claim = readClientClaim(deps, http, http.form.value, tenantOf(http))
+    const claim = readClientClaim(deps, http, http.form.value, tenantOf(http), { limitOfUnproven: 'tenant_unproven_revocation' })
     if (!claim.ok) return refuse(claim.error)
     const token = tokenOf(http, deps, request.value)
-    const revoked = await asProvenClient(deps, claim.value, (client) =>
-      token ? revoke(http, deps, client, token) : ifUnchanged(deps, client, ok(undefined)),
-    )
-    return revoked.ok ? empty(200) : refuse(revoked.error)
+    const revoked = await asProvenClient(deps, claim.value, async (client): Promise<Acted<Answer | undefined>> => {
+      const limited = limitOfRevocation(http, client, token)
+      if (limited) return ok(limited)
+      return token ? revoke(http, deps, client, token) : ifUnchanged(deps, client, ok(undefined))
+    })
+    return revoked.ok ? (revoked.value ?? empty(200)) : refuse(revoked.error)
   },
 })
 
-async function revoke(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, token: RevokeGrantOfToken['token']): Promise<Acted<void>> {
+async function revoke(
+  http: HttpRequest,
+  deps: BrokerDeps,
+  client: ProvenClient,
+  token: RevokeGrantOfToken['token'],
+): Promise<Acted<undefined>> {
   const revoked = await revokeGrantOfToken(onHotPath(deps.database), {
     tenantId: tenantOf(http).id,
     caller: callerOf(client),

@@ -6,7 +6,7 @@ import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { listLateTenants } from '@drawbridge/store/notice-polls'
-import { openStreamAcrossTenants } from '@drawbridge/store/notice-streams'
+import { openStreamsAcrossTenants } from '@drawbridge/store/notice-streams'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { demandPolicySweep, findPolicySweep } from '@drawbridge/store/policy-sweeps'
 import { settledAtOnce } from '@drawbridge/store/settle-grants'
@@ -256,16 +256,19 @@ it('a guard that starts between the loss and its notice has it in its snapshot',
   const [resource] = company.resources
   const stream = () =>
     acrossTenants(fixture.database, (db) =>
-      openStreamAcrossTenants(db, {
-        ...{ id: random.uuid(), instance: 'guard', now },
-        resource: { tenantId: company.tenant, resourceId: resource?.id as never, identifier: resource?.identifier as never },
-        issuer: { tenantId: company.tenant, id: company.issuerId as never },
-      }),
+      openStreamsAcrossTenants(
+        db,
+        {
+          resource: { tenantId: company.tenant, resourceId: resource?.id as never, identifier: resource?.identifier as never },
+          issuer: { tenantId: company.tenant, id: company.issuerId as never },
+        },
+        { asked: [{ id: random.uuid(), instance: 'guard' }], now },
+      ),
     )
-  const expected = [{ issuer: company.issuer, tenant: 'globex', target: 'grant', targetId: grant, epoch: 2 }]
-  expect((await stream())?.snapshot).toEqual(expected)
+  const expected = { globex: { grant: { 2: [grant] } } }
+  expect(JSON.parse((await stream())?.barriers ?? '')).toEqual(expected)
   await runUndone(company, tellSettledEntry)
-  expect((await stream())?.snapshot).toEqual(expected)
+  expect(JSON.parse((await stream())?.barriers ?? '')).toEqual(expected)
 })
 
 it('what the worker leaves lying makes guards deaf: a sweep that stands still, and a loss that nobody told', async () => {

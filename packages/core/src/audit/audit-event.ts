@@ -159,8 +159,10 @@ export const auditEvents = {
   'resource.withdrawn': 'An issuer may no longer mint for a resource.',
   'scim_group.created': 'The directory of the company created a group; the detail counts whom it holds.',
   'scim_group.deleted': 'The directory of the company deleted a group; whoever was in it is so no more.',
+  'scim_group.members_withheld':
+    'A request of the directory that takes members out of a group was refused for something else: they stay in it, and have nothing by it. The detail says how many.',
   'scim_group.updated':
-    'The directory of the company changed a group; the detail counts whom it added and took away. unknown: ids that it named and this directory does not have.',
+    'The directory of the company changed a group; the detail counts whom it added and took away. restored: whom a refused request had left nothing by it. unknown: ids that it named and this directory does not have.',
   'scim_token.created': 'A token for the SCIM endpoint was made.',
   'scim_token.revoked': 'A token for the SCIM endpoint was revoked.',
   'scim_user.created': 'The directory of the company created a person.',

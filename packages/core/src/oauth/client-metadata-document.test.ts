@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { instant } from '../instant.js'
-import { documentExpiresAt, isDocumentUrl, parseClientMetadataDocument } from './client-metadata-document.js'
+import { isDocumentUrl, parseClientMetadataDocument } from './client-metadata-document.js'
 import { parseRegistrationRequest } from './registration-request.js'
 
 const url = 'https://client.example/metadata.json'
@@ -99,15 +98,6 @@ test('a client may hear of logouts where it is', () => {
     backchannelLogoutUri: backchannel_logout_uri,
     backchannelLogoutSessionRequired: false,
   })
-})
-
-test.each([
-  { control: undefined, seconds: 3600 },
-  { control: 'max-age=600', seconds: 600 },
-  { control: 'max-age=9999999', seconds: 86_400 },
-  { control: 'no-store', seconds: 60 },
-])('Cache-Control $control is kept for $seconds s', ({ control, seconds }) => {
-  expect(documentExpiresAt(control, undefined, instant(0))).toBe(seconds * 1000)
 })
 
 test.each([

@@ -1,6 +1,5 @@
 /** A client that describes itself at its own URL. OAuth Client ID Metadata Document; RFC 7591 §2 gives the words. */
 import { z } from 'zod'
-import { addSeconds, type Instant } from '../instant.js'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
@@ -131,23 +130,4 @@ function chooseMethod(document: z.infer<typeof wire>): 'none' | 'private_key_jwt
   ]
   if (hasKeys && offered.includes('private_key_jwt')) return 'private_key_jwt'
   return offered.includes('none') ? 'none' : undefined
-}
-
-const freshness = { leastSeconds: 60, defaultSeconds: 3600, mostSeconds: 86_400 } as const
-
-/**
- * How long a fetched document may be believed. `no-store` and `no-cache` still give a minute, so that one sign-in sees one document.
- *
- * @spec RFC 9111 §4.2 freshness
- */
-export function documentExpiresAt(cacheControl: string | undefined, age: string | undefined, now: Instant): Instant {
-  const directives = (cacheControl ?? '')
-    .toLowerCase()
-    .split(',')
-    .map((part) => part.trim())
-  if (directives.includes('no-store') || directives.includes('no-cache')) return addSeconds(now, freshness.leastSeconds)
-  const maxAge = directives.map((part) => /^max-age="?(\d{1,9})"?$/.exec(part)?.[1]).find((value) => value !== undefined)
-  const spent = /^\d{1,9}$/.test(age ?? '') ? Number(age) : 0
-  const seconds = maxAge === undefined ? freshness.defaultSeconds : Number(maxAge) - spent
-  return addSeconds(now, Math.min(Math.max(seconds, freshness.leastSeconds), freshness.mostSeconds))
 }

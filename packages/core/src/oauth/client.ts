@@ -47,6 +47,8 @@ export type Client = {
   readonly blockedAt: Instant | undefined
   /** Metadata documents only: from then on the stored copy is fetched again. */
   readonly documentExpiresAt: Instant | undefined
+  /** Metadata documents only: since when its publisher says, whenever he is asked, that it is gone or none. */
+  readonly documentWithdrawnAt?: Instant | undefined
   /** Where it hears of logouts. Absent: it does not. */
   readonly backchannelLogoutUri?: string | undefined
   /** Its logout tokens must name the session. */

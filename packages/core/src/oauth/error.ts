@@ -73,6 +73,13 @@ export const oauthErrors = {
     spec: 'OAuth CIMD §4',
     say: 'the client describes itself at its client_id URL, and that document could not be fetched; try again later',
   },
+  client_document_gone: {
+    code: 'invalid_client',
+    status: 400,
+    answer: 'page',
+    spec: 'OAuth CIMD §4',
+    say: 'the client describes itself at its client_id URL, and there is no document at that address; its publisher has to put it back',
+  },
   client_document_busy: {
     code: 'temporarily_unavailable',
     status: 503,

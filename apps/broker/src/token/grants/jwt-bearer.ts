@@ -38,6 +38,21 @@ export async function proveAssertion(
   return evidence
 }
 
+/** Whether an issuer whom the tenant trusts has signed that this client comes for one of its people. It uses nothing up, and says nothing of whether anything is granted. */
+export async function isNamedByTrusted(
+  deps: BrokerDeps,
+  { tenant, now }: Pick<ExchangeContext, 'tenant' | 'now'>,
+  request: JwtBearerRequest,
+  client: string,
+): Promise<boolean> {
+  const text = request.assertion.reveal()
+  const trust = claimedTrust(text, tenant.assertionTrusts)
+  if (trust === undefined || isOwnAddress(deps, trust.trust.issuer)) return false
+  const expected = { assertion: text, connectionId: trust.id, ...assertionAddressesOf(tenant), now }
+  const verified = await verifyAssertion(deps.fetchSafely, trust.trust, expected)
+  return verified.ok && verified.value.clientId === client && isForClient(trust.trust, verified.value, client)
+}
+
 function judgeAssertion(
   { tenant, client, provenKey }: ExchangeContext,
   request: JwtBearerRequest,
