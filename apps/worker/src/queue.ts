@@ -1,6 +1,7 @@
 /** The one place that knows which engine carries the queue: PostgreSQL, or Redis when its URL is given. The queue code is the same. */
 
 import { keepAliveAfterMs } from '@drawbridge/store/database'
+import { advisoryLock } from '@drawbridge/store/migrate'
 import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
 import { createPostgresBackend, DEFAULT_SCHEMA, type Processor, Queue, runMigrations, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
@@ -26,6 +27,8 @@ export type QueueHandle = { readonly queue: Queue; readonly worker: Worker; isRe
 export async function migrateQueue(ownerUrl: string, runtimeUrl: string = ownerUrl): Promise<void> {
   const runtimeRole = decodeURIComponent(new URL(runtimeUrl).username)
   await asDatabaseOwner(ownerUrl, async (session) => {
+    // Of two that grant at once PostgreSQL gives one up.
+    await session.query('SELECT pg_advisory_lock($1)', [advisoryLock])
     await runMigrations(session as unknown as Parameters<typeof runMigrations>[0])
     if (runtimeRole === '') return
     const role = session.quoteName(runtimeRole)

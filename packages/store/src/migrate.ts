@@ -10,8 +10,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
-/** The key that Prisma Migrate itself takes. */
-const advisoryLock = 72707369
+/** The key that Prisma Migrate itself takes: whoever holds it changes a database alone. */
+export const advisoryLock = 72707369
 const migrationsDirectory = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url))
 
 const table = `CREATE TABLE IF NOT EXISTS _prisma_migrations (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL,

@@ -217,13 +217,13 @@ function holdPages(database: TestDatabase['database']) {
         ? Reflect.get(pool, property)
         : async () => {
             const client = await pool.connect()
-            const query = client.query.bind(client) as (text: unknown, values?: unknown[]) => Promise<unknown>
-            client.query = (async (text: unknown, values?: unknown[]) => {
-              if (typeof text === 'string' && text.includes('FROM recorded_logins')) {
+            const query = client.query.bind(client) as (asked: unknown, values?: unknown[]) => Promise<unknown>
+            client.query = (async (asked: string | { text: string }, values?: unknown[]) => {
+              if ((typeof asked === 'string' ? asked : asked.text).includes('FROM recorded_logins')) {
                 reach()
                 await released
               }
-              return query(text, values)
+              return query(asked, values)
             }) as never
             return client
           },

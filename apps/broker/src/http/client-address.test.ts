@@ -20,7 +20,12 @@ it.each([
   ['the caller fills up with blanks, and one proxy of two is passed by', 2, `${forged}, ,${own}`, undefined],
   ['a proxy hides its caller', 1, `${forged}, unknown`, undefined],
   ['a proxy writes a name', 1, `${forged}, _hidden`, undefined],
-  ['a port stands behind it', 1, `${forged}, ${own}:4711`, undefined],
+  ['a port stands behind it', 1, `${forged}, ${own}:4711`, own],
+  ['a port stands behind an IPv6 address', 1, '[2001:db8::7]:4711', '2001:db8::7'],
+  ['brackets stand around an IPv6 address', 1, '[2001:db8::7]', '2001:db8::7'],
+  ['an IPv4 address stands in brackets', 1, `[${own}]:4711`, undefined],
+  ['something else stands behind it', 1, `${own}:4711:1`, undefined],
+  ['a name has a port', 1, '_hidden:4711', undefined],
 ])('when %s, what is known is the word of our own outermost proxy or nothing', (_when, hops, header, known) => {
   const request = { headers: { 'x-forwarded-for': header }, socket: { remoteAddress: proxy } } as never
   expect(knownAddress(request, hops)).toBe(known)

@@ -13,7 +13,17 @@ export function knownAddress(request: Pick<IncomingMessage, 'headers' | 'socket'
   const entries = String(request.headers['x-forwarded-for'] ?? '').split(',')
   const [told = '', ...behind] = entries.slice(-trustedProxyHops).map((entry) => entry.trim())
   const isOfOurProxies = entries.length >= trustedProxyHops && behind.every((entry) => entry !== '')
-  return isOfOurProxies && isIP(told) !== 0 ? told : undefined
+  return isOfOurProxies ? addressIn(told) : undefined
+}
+
+/** Some proxies (Azure Application Gateway) write the caller's port behind the address. */
+const withPort = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:]+))(?::\d{1,5})?$/
+
+function addressIn(entry: string): string | undefined {
+  const { v4, v6 } = withPort.exec(entry)?.groups ?? {}
+  if (v6 !== undefined) return isIPv6(v6) ? v6 : undefined
+  const address = v4 ?? entry
+  return isIP(address) !== 0 ? address : undefined
 }
 
 /** Whom a request is counted for and written down as: where nobody knows from where it comes, who brought it to us. */
