@@ -5,10 +5,12 @@ import { authorizeUrl, type Requirement, refusedToClient, type Target } from './
 
 type Document = Readonly<Record<string, unknown>>
 
+/** An issuer without a path has none of one character either. */
+const pathOf = ({ pathname }: URL): string => (pathname === '/' ? '' : pathname)
 const places = {
-  'RFC 8414 §3': (issuer: URL) => `${issuer.origin}/.well-known/oauth-authorization-server${issuer.pathname}`,
-  'RFC 8414 §5': (issuer: URL) => `${issuer.origin}/.well-known/openid-configuration${issuer.pathname}`,
-  'OpenID Connect Discovery 1.0 §4': (issuer: URL) => `${issuer.href}/.well-known/openid-configuration`,
+  'RFC 8414 §3': (issuer: URL) => `${issuer.origin}/.well-known/oauth-authorization-server${pathOf(issuer)}`,
+  'RFC 8414 §5': (issuer: URL) => `${issuer.origin}/.well-known/openid-configuration${pathOf(issuer)}`,
+  'OpenID Connect Discovery 1.0 §4': (issuer: URL) => `${issuer.origin}${pathOf(issuer)}/.well-known/openid-configuration`,
 } as const
 
 const placesOf = ({ issuer }: Target): string[] => Object.values(places).map((place) => place(new URL(issuer)))

@@ -120,7 +120,9 @@ function openPool(options: DatabaseOptions, role: Role, max: number): pg.Pool {
     keepAliveInitialDelayMillis: keepAliveAfterMs,
     idleTimeoutMillis: keepIdleMs,
     types,
-    ...(admit !== undefined && { verify: (client, done) => void admit(client).then(() => done(), done) }),
+    // While this one runs the pool hears a connection that breaks; while its `verify` runs nobody does, and the process would end.
+    // Its type does not say so, but what it promises is waited for.
+    ...(admit !== undefined && { onConnect: admit as (client: pg.ClientBase) => void }),
     options: `-c role=${role} -c statement_timeout=${limitMs} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC ${planningOf[role]}`,
   })
   // An idle connection that breaks would end the process; the next query meets the fault where it can be answered.
