@@ -11,7 +11,7 @@ import { type ChangeChannel, listen } from '@drawbridge/store/changes'
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
 import { holdToMasterKeys, openSealer } from './master-keys.js'
-import { createHistoryGate, HistoryError, holdAnew, holdToHistory } from './timeline.js'
+import { HistoryError, holdToHistory } from './timeline.js'
 
 export type Platform = {
   readonly settings: Settings
@@ -49,12 +49,8 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     level: settings.logLevel,
     ...(options.logFile === undefined ? {} : { destination: createWriteStream(options.logFile, { flags: 'a', mode: 0o600 }) }),
   })
-  const url = databaseUrl.reveal()
-  const again = { look: (): void => undefined, isOver: false }
-  const gate = createHistoryGate(() => again.look())
   const database = createDatabase({
-    url,
-    admit: gate.admit,
+    url: databaseUrl.reveal(),
     connectionBudget: Math.max(4, settings.connectionBudget - outsidePools),
     onError: (error) => log.warn({ cause: error.message }, 'an idle database connection broke'),
   })
@@ -65,22 +61,14 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     const sealer = await openSealer(settings, installation.installationId, random)
     tellOfKms(settings, log)
     await holdToMasterKeys({ database, sealer, installationId: installation.installationId, now: systemClock().now() })
-    const held = { settings, kind: installation.kind, clock: systemClock(), log }
+    const holdOn = () => holdToHistory({ database, settings, kind: installation.kind, clock: systemClock(), log })
+    if (!options.isRecovering) await holdOn()
     const onLostHistory = options.onLostHistory ?? (() => process.kill(process.pid, 'SIGTERM'))
-    if (!options.isRecovering) {
-      gate.hold(await holdToHistory({ ...held, database }))
-      again.look = oneAtATime(() =>
-        holdAnew({ ...held, url }).then(gate.hold, (error: unknown) => {
-          if (!again.isOver) stopWhereLost(error, log, onLostHistory)
-        }),
-      )
+    const holdAgain = () => {
+      if (options.isRecovering) return
+      holdOn().catch((error: unknown) => stopWhereLost(error, log, onLostHistory))
     }
-    const platform = await assemble({ settings, installation, database, log, random, sealer }, () => again.look())
-    const close = (): Promise<void> => {
-      again.isOver = true
-      return platform.close()
-    }
-    return { ...platform, close }
+    return await assemble({ settings, installation, database, log, random, sealer }, holdAgain)
   } catch (error) {
     await database.close()
     throw error
@@ -99,18 +87,6 @@ export function refuseOtherKind(found: InstallationKind, wanted: InstallationKin
   throw new Error(
     `this database is a ${found} installation and can never become a ${wanted} one: choose another database (DATABASE_URL, or DRAWBRIDGE_DATA_DIRECTORY for an embedded one)`,
   )
-}
-
-/** Whoever asks while it is under way is answered by that. */
-function oneAtATime(run: () => Promise<void>): () => void {
-  let isRunning = false
-  return () => {
-    if (isRunning) return
-    isRunning = true
-    void run().finally(() => {
-      isRunning = false
-    })
-  }
 }
 
 type Parts = Pick<Platform, 'settings' | 'installation' | 'database' | 'log' | 'random' | 'sealer'>

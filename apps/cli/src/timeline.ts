@@ -4,9 +4,9 @@ import type { Clock } from '@drawbridge/runtime/clock'
 import type { Settings } from '@drawbridge/runtime/env'
 import type { Log } from '@drawbridge/runtime/log'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
-import { createDatabase, type Database, type DatabaseOptions } from '@drawbridge/store/database'
+import type { Database } from '@drawbridge/store/database'
 import type { InstallationKind } from '@drawbridge/store/installation'
-import { findHistory, findStanding, type History, isSameHistory, recordHistory, type Standing } from '@drawbridge/store/timeline'
+import { findStanding, type History, recordHistory, type Standing } from '@drawbridge/store/timeline'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 
 /** Revocations may have been lost. */
@@ -20,56 +20,15 @@ type Held = {
   readonly log: Log
 }
 
-/** Throws what an operator should read, or remembers the history on which this installation stands from now on, and answers it. */
-export async function holdToHistory(held: Held): Promise<History> {
+/** Throws what an operator should read, or remembers the history on which this installation stands from now on. */
+export async function holdToHistory(held: Held): Promise<void> {
   const standing = await findStanding(held.database)
   refuseForgetful(held, standing)
   const { history, known } = standing
-  if (known === undefined) await acrossTenants(held.database, (db) => recordHistory(db, history))
-  if (known === undefined || isSameHistory(known, history)) return history
+  if (known === undefined) return acrossTenants(held.database, (db) => recordHistory(db, history))
+  if (known.cluster === history.cluster && known.timeline === history.timeline) return
   if (!isPromotion(known, history) || held.settings.failover !== 'lossless') throw new HistoryError(refusalOf(known, history))
   await acceptHistory(held, standing, 'DRAWBRIDGE_FAILOVER is lossless')
-  return history
-}
-
-/** To whoever asked it is a database that cannot be used now: SQLSTATE cannot_connect_now. */
-class OtherHistory extends Error {
-  readonly code = '57P03'
-}
-
-/**
- * Lets no connection of this process do anything on another history than the one that it was held to. The pools reach a promoted server before anybody has
- * looked at it; what it may have forgotten is not served meanwhile.
- */
-export type HistoryGate = {
-  readonly admit: NonNullable<DatabaseOptions['admit']>
-  /** From here on. Until it is first called, everything passes. */
-  readonly hold: (history: History) => void
-}
-
-/** `onOther`: a connection was refused, so that somebody should look. */
-export function createHistoryGate(onOther: () => void): HistoryGate {
-  let held: History | undefined
-  return {
-    admit: async (client) => {
-      if (held === undefined || isSameHistory(held, await findHistory(client))) return
-      onOther()
-      throw new OtherHistory('the database stands on another history than this process was held to')
-    },
-    hold: (history) => {
-      held = history
-    },
-  }
-}
-
-/** The same by a connection of its own, which no gate refuses. */
-export async function holdAnew({ url, ...held }: Omit<Held, 'database'> & { readonly url: string }): Promise<History> {
-  const database = createDatabase({ url, connectionBudget: 4 })
-  try {
-    return await holdToHistory({ ...held, database })
-  } finally {
-    await database.close()
-  }
 }
 
 /** Says that nothing was lost between the two, and keeps it in the vendor's trail. */

@@ -139,24 +139,3 @@ test('a connection whose kept plan a migration has made useless fails one transa
     await database.close()
   }
 })
-
-test('a connection that breaks while it is looked at is refused to whoever wanted it, and the process goes on', async () => {
-  let looks = 0
-  const database = createDatabase({
-    url: fixture.url,
-    connectionBudget: 4,
-    admit: async (client) => {
-      looks += 1
-      if (looks > 1) return
-      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-      const broken = new Promise((resolve) => client.once('end', resolve))
-      await asOwner(fixture.ownerUrl, 'SELECT pg_terminate_backend($1)', [rows[0]?.pid])
-      await broken
-      await client.query('SELECT 1')
-    },
-  })
-  const one = () => acrossTenants(database, (db) => db.query<{ one: number }>('SELECT 1 AS one'))
-  await expect(one()).rejects.toThrow()
-  expect((await one()).rows).toEqual([{ one: 1 }])
-  await database.close()
-})
