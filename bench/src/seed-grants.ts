@@ -10,44 +10,33 @@ import type { Laboratory } from './laboratory.js'
 const grantsOfSubject = 10
 const grantsOfClient = 100
 const tenantsAtOnce = 100
-const writers = 2
 /** One in so many grants belongs to the tenant that is measured. */
 const ownShare = 10
 const tables = ['clients', 'subjects', 'grants', 'refresh_tokens'] as const
 type Table = (typeof tables)[number]
 
 export async function seedGrants({ fixture, tenant }: Laboratory, grants: number): Promise<{ readonly gibibytes: number }> {
-  const clients = await Promise.all(Array.from({ length: writers }, () => open(fixture.ownerUrl)))
-  const [client] = clients as [pg.Client]
+  const client = new pg.Client({ connectionString: fixture.ownerUrl })
+  await client.connect()
   try {
+    await client.query(
+      "SET session_replication_role = replica; SET synchronous_commit = off; SET work_mem = '256MB'; SET maintenance_work_mem = '1GB'",
+    )
     const restore = await dropSecondaryIndexes(client)
     const ids = (await client.query<{ id: string }>("SELECT id FROM tenants WHERE slug LIKE 'many-%' ORDER BY id")).rows.map(({ id }) => id)
     const own = Math.ceil(grants / ownShare)
     const each = Math.ceil((grants - own) / ids.length)
-    const waiting: Copies[] = [{ like: tenant.tenantId, tenants: [tenant.tenantId], issuer: tenant.issuerId, grants: own }]
+    await copyRows(client, { like: tenant.tenantId, tenants: [tenant.tenantId], issuer: tenant.issuerId, grants: own })
     for (let from = 0; from < ids.length; from += tenantsAtOnce)
-      waiting.push({ like: tenant.tenantId, tenants: ids.slice(from, from + tenantsAtOnce), issuer: undefined, grants: each })
-    const copyAll = async (writer: pg.Client): Promise<void> => {
-      for (let copies = waiting.shift(); copies !== undefined; copies = waiting.shift()) await copyRows(writer, copies)
-    }
-    await Promise.all(clients.map(copyAll))
+      await copyRows(client, { like: tenant.tenantId, tenants: ids.slice(from, from + tenantsAtOnce), issuer: undefined, grants: each })
     for (const definition of restore) await client.query(definition)
     await client.query(`VACUUM (ANALYZE) ${tables.join(', ')}`)
     await client.query('CHECKPOINT')
     const { rows } = await client.query<{ size: string }>('SELECT pg_database_size(current_database()) AS size')
     return { gibibytes: Number(rows[0]?.size) / 1024 ** 3 }
   } finally {
-    await Promise.all(clients.map((each) => each.end()))
+    await client.end()
   }
-}
-
-async function open(connectionString: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString })
-  await client.connect()
-  await client.query(
-    "SET session_replication_role = replica; SET synchronous_commit = off; SET work_mem = '256MB'; SET maintenance_work_mem = '1GB'",
-  )
-  return client
 }
 
 /** Answers how they are made again. */
