@@ -2,12 +2,12 @@
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { createGuard } from '@drawbridge/guard/create-guard'
-import { aFrontUrl, aFrontWorld, aSharedResource, type FrontWorld, rowsOf } from '@drawbridge/testkit/a-front'
+import { aFrontUrl, aFrontWorld, aSharedResource, type FrontWorld, ofSharedGuard, rowsOf } from '@drawbridge/testkit/a-front'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { eventually, jobDeps } from '../test/a-company.js'
+import { eventually } from '../test/a-company.js'
+import { depsAtFront } from '../test/a-front-worker.js'
 import { endSubjects } from './jobs/end-subjects.job.js'
 import { findJob } from './jobs.js'
-import { createSigners } from './signers.js'
 
 let now: Instant = instant(Date.now())
 let world: FrontWorld
@@ -16,15 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => world?.close())
 
-/** A worker beside the broker of the front, with its master key. */
-function deps() {
-  const { sealer, installation } = world.broker.deps
-  return {
-    ...jobDeps(world.fixture),
-    ...{ clock: { now: () => now }, sealer, installationId: installation.id },
-    ...createSigners(sealer, installation.id),
-  }
-}
+const deps = () => depsAtFront(world, () => now)
 
 const entries = () =>
   rowsOf<{ id: string; tenant_id: string; payload: object }>(
@@ -35,16 +27,7 @@ const entries = () =>
 it('the job raises the barrier, the outbox has it told, and a guard that believed the token refuses it', async () => {
   const tokens = await Promise.all((['front for acme', 'front for globex'] as const).map((place) => world.tokensAt(place)))
   const [ended = '', other = ''] = tokens.map((each) => each['access_token'])
-  const at = (url: string | URL, init?: RequestInit) => fetch(url.toString().replace(aFrontUrl, world.broker.url), init)
-  const issuers = [{ issuer: aFrontUrl, front: true as const, credential: world.credential }]
-  const guard = createGuard({
-    resource: aSharedResource,
-    issuers,
-    toolScopes: {},
-    onDeaf: 'refuse',
-    fetch: at as typeof fetch,
-    now: () => now,
-  })
+  const guard = createGuard(ofSharedGuard(world, () => now))
   await guard.start()
   const areLetIn = async () => [(await guard.check(`Bearer ${ended}`)).ok, (await guard.check(`Bearer ${other}`)).ok]
   try {

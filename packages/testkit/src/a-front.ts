@@ -172,3 +172,13 @@ export const rowsOf = <Row>(
   text: string,
   parameters: readonly unknown[] = [],
 ): Promise<readonly Row[]> => asOwner<Row>(world.fixture.ownerUrl, text, parameters)
+
+/** What a guard of the shared resource is made of, which finds the issuers where the world's broker is; it listens to the front. */
+export const ofSharedGuard = (world: Pick<FrontWorld, 'broker' | 'credential'>, now: () => Instant) => ({
+  resource: aSharedResource,
+  toolScopes: {},
+  onDeaf: 'refuse' as const,
+  now,
+  fetch: ((url: string | URL, init?: RequestInit) => fetch(url.toString().replace(aFrontUrl, world.broker.url), init)) as typeof fetch,
+  issuers: [{ issuer: aFrontUrl, front: true as const, credential: world.credential }],
+})

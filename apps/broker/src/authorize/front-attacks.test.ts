@@ -6,10 +6,10 @@ import {
   aFrontUrl,
   aFrontWorld,
   aSharedClient,
-  aSharedResource,
   baseOf,
   basic,
   type FrontWorld,
+  ofSharedGuard,
   type Place,
   rowsOf,
 } from '@drawbridge/testkit/a-front'
@@ -200,9 +200,7 @@ it('a credential of a tenant’s own resource server, or of one that is not shar
 it('a guard believes each issuer for what it may say, and a front token at a tenant’s issuer not at all', async () => {
   const { access_token: front = '' } = await world.tokensAt('front for acme')
   const { access_token: own = '' } = await world.tokensAt('acme')
-  const at = (url: string | URL, init?: RequestInit) => fetch(url.toString().replace(aFrontUrl, world.broker.url), init)
-  const guardOf = (issuers: Parameters<typeof createGuard>[0]['issuers']) =>
-    createGuard({ resource: aSharedResource, issuers, toolScopes: {}, onDeaf: 'refuse', fetch: at as typeof fetch, now: () => now })
+  const guardOf = (issuers: Parameters<typeof createGuard>[0]['issuers']) => createGuard({ ...ofSharedGuard(world, () => now), issuers })
   const frontAlone = guardOf([{ issuer: aFrontUrl, front: true, credential: world.credential }])
   const acmeAlone = guardOf([{ issuer: `${aFrontUrl}/t/acme`, credential: world.credential }])
   await Promise.all([frontAlone.start(), acmeAlone.start()])

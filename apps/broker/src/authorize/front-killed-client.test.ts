@@ -1,7 +1,7 @@
 /** A client that a company has killed does not come back by the other issuer that it has: one that meets it afterwards meets a dead one. */
 import { type Instant, instant } from '@drawbridge/core/instant'
 import { createGuard } from '@drawbridge/guard/create-guard'
-import { aFrontUrl, aFrontWorld, aSharedClient, aSharedResource, type FrontWorld, rowsOf } from '@drawbridge/testkit/a-front'
+import { aFrontWorld, aSharedClient, type FrontWorld, ofSharedGuard, rowsOf } from '@drawbridge/testkit/a-front'
 import { aWebRedirectUri } from '@drawbridge/testkit/a-login'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
@@ -23,16 +23,7 @@ it('and once the company lets it in there, no guard takes its tokens for those t
   const governed = await world.call('PATCH', `/tenants/acme/front-clients/${aSharedClient}`, { blocked: false })
   expect(governed.body).toMatchObject({ blockedAt: null })
   const { access_token: token = '' } = await world.tokensAt('front for acme')
-  const at = (url: string | URL, init?: RequestInit) => fetch(url.toString().replace(aFrontUrl, world.broker.url), init)
-  const issuers = [{ issuer: aFrontUrl, front: true as const, credential: world.credential }]
-  const guard = createGuard({
-    resource: aSharedResource,
-    issuers,
-    toolScopes: {},
-    onDeaf: 'refuse',
-    fetch: at as typeof fetch,
-    now: () => now,
-  })
+  const guard = createGuard(ofSharedGuard(world, () => now))
   await guard.start()
   try {
     expect(await guard.check(`Bearer ${token}`)).toMatchObject({ ok: true })

@@ -8,6 +8,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aFrontWorld, aSharedResource, baseOf, type FrontWorld, type Place } from '@drawbridge/testkit/a-front'
 import { aBringer, aFrontBringer, type FrontBringer } from '@drawbridge/testkit/a-front-bringer'
 import { aFrontGateway, behindIt, type FrontGateway } from '@drawbridge/testkit/a-front-gateway'
+import { fromAnotherAddress, statusesOf } from '@drawbridge/testkit/many-addresses'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { limitsAtFront } from './limit-at.js'
 import { type RateLimitName, rateLimits } from './rate-limit.js'
@@ -21,7 +22,6 @@ let idp: FrontBringer
 let gateway: FrontGateway
 /** A process with limits that a test can reach, beside the one by which everything is set up. */
 let limited: TestBroker
-let callers = 0
 
 beforeAll(async () => {
   world = await aFrontWorld(() => now)
@@ -43,17 +43,10 @@ beforeEach(() => {
   now = addSeconds(now, 100_000)
 })
 
-/** Each from another address. */
-const from = () => ({ 'x-forwarded-for': `203.0.${(callers += 1) >> 8}.${callers & 255}` })
 const post = (path: string, form: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}) =>
-  fetch(`${limited.url}${path}`, { method: 'POST', body: new URLSearchParams(form), headers: { ...from(), ...headers } })
-async function statuses(count: number, ask: () => Promise<Response>): Promise<Readonly<Record<number, number>>> {
-  const counts: Record<number, number> = {}
-  for (let sent = 0; sent < count; sent += 50)
-    for (const { status } of await Promise.all(Array.from({ length: Math.min(50, count - sent) }, ask)))
-      counts[status] = (counts[status] ?? 0) + 1
-  return counts
-}
+  fetch(`${limited.url}${path}`, { method: 'POST', body: new URLSearchParams(form), headers: { ...fromAnotherAddress(), ...headers } })
+const statuses = async (count: number, ask: () => Promise<Response>): Promise<Readonly<Record<number, number>>> =>
+  Object.fromEntries(await statusesOf(count, ask))
 
 it.each(Object.entries(limitsAtFront))('what spends %s at a company spends more at the front, by %s', (own, atFront) => {
   expect(rateLimits[atFront].burst).toBeGreaterThan(rateLimits[own as RateLimitName].burst)
@@ -62,7 +55,7 @@ it.each(Object.entries(limitsAtFront))('what spends %s at a company spends more 
 
 describe('at the front', () => {
   it('more logins begin than at one company, and none of them is counted at any', async () => {
-    const begin = (base: string) => () => fetch(`${limited.url}${base}/authorize?client_id=x`, { headers: from() })
+    const begin = (base: string) => () => fetch(`${limited.url}${base}/authorize?client_id=x`, { headers: fromAnotherAddress() })
     const more = mostOf('tenant_login') + 2
     expect(await statuses(more, begin(''))).toEqual({ 400: more })
     expect(await statuses(mostOf('tenant_login'), begin('/t/acme'))).toEqual({ 400: mostOf('tenant_login') })

@@ -6,9 +6,11 @@ import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { aRobot } from '@drawbridge/testkit/a-robot'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { fromAnotherAddress, statusesOf } from '@drawbridge/testkit/many-addresses'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { type RateLimitName, rateLimits } from './rate-limit.js'
 
@@ -20,7 +22,6 @@ let fixture: TestDatabase
 let idp: AnIdp
 let [one, other] = [undefined, undefined] as unknown as [TestBroker, TestBroker]
 let [acme, globex] = [undefined, undefined] as unknown as [ATenant, ATenant]
-let callers = 0
 
 beforeAll(async () => {
   fixture = await testDatabase()
@@ -32,12 +33,7 @@ beforeAll(async () => {
   ;[one, other] = [await start(), await start()]
   for (const tenant of [acme, globex]) {
     await aTokenKey(fixture, one, tenant)
-    await asOwner(
-      fixture.ownerUrl,
-      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
-       VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_post', $3, '{read}', $4)`,
-      [tenant.tenantId, tenant.issuerId, hashCredential('dbk_robot'), new Date(now)],
-    )
+    await aRobot(fixture, tenant, { now })
   }
   await asOwner(
     fixture.ownerUrl,
@@ -53,31 +49,21 @@ beforeEach(() => {
   now = addSeconds(now, 100_000)
 })
 
-/** Each from another address. */
-const from = () => ({ 'x-forwarded-for': `203.0.${(callers += 1) >> 8}.${callers & 255}` })
 const fromAnywhere = {
   get 'x-forwarded-for'() {
-    return from()['x-forwarded-for']
+    return fromAnotherAddress()['x-forwarded-for']
   },
 }
 const post = (path: string, form: Record<string, string>, headers: Record<string, string> = {}, broker = one) =>
-  fetch(`${broker.url}${path}`, { method: 'POST', body: new URLSearchParams(form), headers: { ...from(), ...headers } })
-async function statuses(count: number, ask: () => Promise<Response>): Promise<ReadonlyMap<number, number>> {
-  const counts = new Map<number, number>()
-  for (let sent = 0; sent < count; sent += 50) {
-    const answers = await Promise.all(Array.from({ length: Math.min(50, count - sent) }, ask))
-    for (const { status } of answers) counts.set(status, (counts.get(status) ?? 0) + 1)
-  }
-  return counts
-}
+  fetch(`${broker.url}${path}`, { method: 'POST', body: new URLSearchParams(form), headers: { ...fromAnotherAddress(), ...headers } })
 
 it('a client that proves itself has its own limit, whatever addresses it has; nobody else pays for it, and who only knows its name spends nothing', async () => {
   const robot = (tenant: ATenant, secret = 'dbk_robot') => {
     const form = { grant_type: 'client_credentials', client_id: 'robot', client_secret: secret, resource: tenant.resource }
     return () => post(`/t/${tenant.slug}/token`, form)
   }
-  expect(await statuses(mostOf('client'), robot(acme, 'wrong'))).toEqual(new Map([[401, mostOf('client')]]))
-  expect(await statuses(mostOf('client') + 3, robot(acme))).toEqual(
+  expect(await statusesOf(mostOf('client'), robot(acme, 'wrong'))).toEqual(new Map([[401, mostOf('client')]]))
+  expect(await statusesOf(mostOf('client') + 3, robot(acme))).toEqual(
     new Map([
       [200, mostOf('client')],
       [429, 3],
@@ -92,16 +78,20 @@ it('a client that proves itself has its own limit, whatever addresses it has; no
 
 it('registrations at one tenant are limited together', async () => {
   const register = (slug: string) => () =>
-    fetch(`${one.url}/t/${slug}/register`, { method: 'POST', body: '{}', headers: { ...from(), 'content-type': 'application/json' } })
-  expect((await statuses(mostOf('tenant_register') + 2, register('acme'))).get(429)).toBe(2)
+    fetch(`${one.url}/t/${slug}/register`, {
+      method: 'POST',
+      body: '{}',
+      headers: { ...fromAnotherAddress(), 'content-type': 'application/json' },
+    })
+  expect((await statusesOf(mostOf('tenant_register') + 2, register('acme'))).get(429)).toBe(2)
   expect((await register('globex')()).status).toBe(400)
 })
 
 it('logins that begin at one tenant are limited together; what goes on, and what ends one, is not counted', async () => {
-  const begin = (slug: string) => () => fetch(`${one.url}/t/${slug}/authorize?client_id=x`, { headers: from() })
-  expect((await statuses(mostOf('tenant_login') + 2, begin('acme'))).get(429)).toBe(2)
+  const begin = (slug: string) => () => fetch(`${one.url}/t/${slug}/authorize?client_id=x`, { headers: fromAnotherAddress() })
+  expect((await statusesOf(mostOf('tenant_login') + 2, begin('acme'))).get(429)).toBe(2)
   expect((await begin('globex')()).status).toBe(400)
-  const signOut = await fetch(`${one.url}/t/acme/logout`, { headers: from() })
+  const signOut = await fetch(`${one.url}/t/acme/logout`, { headers: fromAnotherAddress() })
   const revoke = await post('/t/acme/revoke', { token: 'dbr_x', client_id: acme.clientId })
   expect([signOut.status, revoke.status]).toEqual([200, 200])
 })
@@ -109,7 +99,7 @@ it('logins that begin at one tenant are limited together; what goes on, and what
 it('tokens that clients without a credential ask for at one tenant are limited together; those that prove themselves are not held up, and nothing is by what is given back', async () => {
   const refresh = (tenant: ATenant) => () =>
     post(`/t/${tenant.slug}/token`, { grant_type: 'refresh_token', refresh_token: 'dbr_x', client_id: tenant.clientId })
-  expect(await statuses(mostOf('tenant_token') + 2, refresh(acme))).toEqual(
+  expect(await statusesOf(mostOf('tenant_token') + 2, refresh(acme))).toEqual(
     new Map([
       [400, mostOf('tenant_token')],
       [429, 2],
@@ -142,7 +132,7 @@ it('clients that registered themselves and have a credential have one limit toge
     { path: 'par', limit: 'tenant_unvouched_push' },
   ] as const) {
     expect(mostOf(limit)).toBeLessThan(10 * mostOf('client'))
-    expect(await statuses(mostOf(limit) + 2, ask(path))).toEqual(
+    expect(await statusesOf(mostOf(limit) + 2, ask(path))).toEqual(
       new Map([
         [400, mostOf(limit)],
         [429, 2],
@@ -150,7 +140,7 @@ it('clients that registered themselves and have a credential have one limit toge
     )
     now = addSeconds(now, 100)
   }
-  await statuses(mostOf('tenant_unvouched_token') + 2, ask('token'))
+  await statusesOf(mostOf('tenant_unvouched_token') + 2, ask('token'))
   const form = { grant_type: 'refresh_token', refresh_token: 'dbr_x', client_id: acme.clientId }
   expect((await post('/t/acme/token', form)).status).toBe(400)
   const robot = { grant_type: 'client_credentials', client_id: 'robot', client_secret: 'dbk_robot', resource: acme.resource }
@@ -172,14 +162,15 @@ it('what is asked of one person at userinfo is limited, by whichever tokens and 
     }
     return ((await (await post('/t/acme/token', form)).json()) as { access_token: string }).access_token
   }
-  const ask = (token: string) => () => fetch(`${one.url}/t/acme/userinfo`, { headers: { ...from(), authorization: `Bearer ${token}` } })
+  const ask = (token: string) => () =>
+    fetch(`${one.url}/t/acme/userinfo`, { headers: { ...fromAnotherAddress(), authorization: `Bearer ${token}` } })
   const [first, second, other] = [await tokenOf('lena'), await tokenOf('lena'), await tokenOf('max')]
   const [head, claims] = first.split('.')
-  expect(await statuses(mostOf('userinfo') + 1, ask(`${head}.${claims}.${'A'.repeat(86)}`))).toEqual(
+  expect(await statusesOf(mostOf('userinfo') + 1, ask(`${head}.${claims}.${'A'.repeat(86)}`))).toEqual(
     new Map([[401, mostOf('userinfo') + 1]]),
   )
-  expect(await statuses(mostOf('userinfo') - 1, ask(first))).toEqual(new Map([[200, mostOf('userinfo') - 1]]))
-  expect(await statuses(3, ask(second))).toEqual(
+  expect(await statusesOf(mostOf('userinfo') - 1, ask(first))).toEqual(new Map([[200, mostOf('userinfo') - 1]]))
+  expect(await statusesOf(3, ask(second))).toEqual(
     new Map([
       [200, 1],
       [429, 2],
@@ -197,7 +188,7 @@ it.each([
 ])('a resource server that proves itself has its own limit, $comes', async ({ headers }) => {
   const authorization = `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}`
   const introspect = () => post('/t/acme/introspect', { token: 'x' }, { authorization, ...headers() })
-  expect((await statuses(mostOf('introspection') + 1, introspect)).get(429)).toBe(1)
+  expect((await statusesOf(mostOf('introspection') + 1, introspect)).get(429)).toBe(1)
 })
 
 it('grants of one person are limited, whichever browsers she has', async () => {
@@ -215,7 +206,7 @@ it('grants of one person are limited, whichever browsers she has', async () => {
 })
 
 it('what one process let through another knows within a moment', async () => {
-  const address = from()
+  const address = fromAnotherAddress()
   const register = (broker: TestBroker) =>
     fetch(`${broker.url}/t/acme/register`, { method: 'POST', body: '{}', headers: { ...address, 'content-type': 'application/json' } })
   expect((await register(one)).status).toBe(400)

@@ -1,13 +1,14 @@
 /** What strangers cost a tenant, who prove nothing: counted for them together, wherever they are; those at work, and what ends something, are not held up. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { hashCredential } from '@drawbridge/crypto/hash'
 import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { aRobot } from '@drawbridge/testkit/a-robot'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { fromAnotherAddress, statusesOf } from '@drawbridge/testkit/many-addresses'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { type RateLimitName, rateLimits } from './rate-limit.js'
 
@@ -18,7 +19,6 @@ let fixture: TestDatabase
 let idp: AnIdp
 let broker: TestBroker
 let [acme, globex] = [undefined, undefined] as unknown as [ATenant, ATenant]
-let callers = 0
 
 beforeAll(async () => {
   fixture = await testDatabase()
@@ -30,12 +30,7 @@ beforeAll(async () => {
   for (const tenant of [acme, globex]) {
     await aTokenKey(fixture, broker, tenant)
     await aTokenKey(fixture, broker, tenant, 'notices')
-    await asOwner(
-      fixture.ownerUrl,
-      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, pre_approved, scope_ceiling, created_at)
-       VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_post', $3, true, '{read}', $4)`,
-      [tenant.tenantId, tenant.issuerId, hashCredential('dbk_robot'), new Date(now)],
-    )
+    await aRobot(fixture, tenant, { now })
   }
   await asOwner(
     fixture.ownerUrl,
@@ -50,18 +45,8 @@ beforeEach(() => {
   now = addSeconds(now, 100_000)
 })
 
-/** Each from another address. */
-const from = () => ({ 'x-forwarded-for': `203.0.${(callers += 1) >> 8}.${callers & 255}` })
 const post = (path: string, form: Record<string, string>, headers: Record<string, string> = {}) =>
-  fetch(`${broker.url}${path}`, { method: 'POST', body: new URLSearchParams(form), headers: { ...from(), ...headers } })
-async function statuses(count: number, ask: () => Promise<Response>): Promise<ReadonlyMap<number, number>> {
-  const counts = new Map<number, number>()
-  for (let sent = 0; sent < count; sent += 50) {
-    const answers = await Promise.all(Array.from({ length: Math.min(50, count - sent) }, ask))
-    for (const { status } of answers) counts.set(status, (counts.get(status) ?? 0) + 1)
-  }
-  return counts
-}
+  fetch(`${broker.url}${path}`, { method: 'POST', body: new URLSearchParams(form), headers: { ...fromAnotherAddress(), ...headers } })
 const robotAt =
   (tenant: ATenant, secret = 'dbk_robot') =>
   () =>
@@ -92,7 +77,7 @@ it.each([
   async ({ ask }) => {
     expect([(await robotAt(acme)()).status, (await refreshAt(acme)()).status]).toEqual([200, 400])
     now = addSeconds(now, 100)
-    expect(await statuses(mostOf('tenant_unproven') + 2, ask(acme))).toEqual(
+    expect(await statusesOf(mostOf('tenant_unproven') + 2, ask(acme))).toEqual(
       new Map([
         [401, mostOf('tenant_unproven')],
         [503, 2],
@@ -116,7 +101,7 @@ it('those who guess the credential of a resource server are limited together; on
   expect((await introspect(acme)()).status).toBe(200)
   now = addSeconds(now, 100)
   const most = mostOf('tenant_unproven_introspection')
-  expect(await statuses(most + 2, introspect(acme, 'wrong'))).toEqual(
+  expect(await statusesOf(most + 2, introspect(acme, 'wrong'))).toEqual(
     new Map([
       [401, most],
       [429, 2],
@@ -131,7 +116,7 @@ it('those who guess the credential of a resource server are limited together; on
 
 it('what looks like a refresh token is given back within a limit of its own; what is signed, and what a client gives back that is meant, are not held up', async () => {
   idp.says = { sub: 'lena', groups: ['staff'], amr: ['pwd', 'otp'] }
-  const headers = from()
+  const headers = fromAnotherAddress()
   const browser = aPlainBrowser({ issuer: 'http://localhost:4400/t/acme', url: broker.url, headers })
   const home = await browser.comeHome(await browser.visit(anAuthorizeUrl('http://localhost:4400/t/acme', acme)), acme.connectionId)
   const code = new URL(home.location).searchParams.get('code') ?? ''
@@ -146,7 +131,7 @@ it('what looks like a refresh token is given back within a limit of its own; wha
   await revokeAt(acme, robot)()
   now = addSeconds(now, 100)
   const most = mostOf('tenant_revocation')
-  expect(await statuses(most + 2, revokeAt(acme))).toEqual(
+  expect(await statusesOf(most + 2, revokeAt(acme))).toEqual(
     new Map([
       [200, most],
       [429, 2],
@@ -164,15 +149,18 @@ it('what looks like a refresh token is given back within a limit of its own; wha
 
 it('what one client gives back is limited for itself', async () => {
   const most = mostOf('client_revocation')
-  expect((await statuses(most + 1, revokeAt(acme, robot))).get(429)).toBe(1)
+  expect((await statusesOf(most + 1, revokeAt(acme, robot))).get(429)).toBe(1)
   expect([(await robotAt(acme)()).status, (await revokeAt(acme)()).status]).toEqual([200, 200])
 })
 
 it.each(['GET', 'DELETE'])('%s of a registration, whose token is looked up, is limited for all of one tenant', async (method) => {
   const ask = (tenant: ATenant) => () =>
-    fetch(`${broker.url}/t/${tenant.slug}/register/dbd_x`, { method, headers: { ...from(), authorization: 'Bearer guessed' } })
+    fetch(`${broker.url}/t/${tenant.slug}/register/dbd_x`, {
+      method,
+      headers: { ...fromAnotherAddress(), authorization: 'Bearer guessed' },
+    })
   const most = mostOf('tenant_registration')
-  const counts = await statuses(most + 2, ask(acme))
+  const counts = await statusesOf(most + 2, ask(acme))
   expect([counts.get(401), counts.get(429)]).toEqual([most, 2])
   expect((await ask(globex)()).status).toBe(401)
 })

@@ -2,11 +2,12 @@
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
+import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri, publish } from '@drawbridge/testkit/a-login'
+import { aRobot } from '@drawbridge/testkit/a-robot'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
@@ -28,12 +29,7 @@ beforeAll(async () => {
   behindProxy = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor, settings })
   bare = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor })
   await aTokenKey(fixture, behindProxy, acme)
-  await asOwner(
-    fixture.ownerUrl,
-    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
-     VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_post', $3, '{read}', $4)`,
-    [acme.tenantId, acme.issuerId, hashOf('dbk_robot'), new Date(now)],
-  )
+  await aRobot(fixture, acme, { now })
   await publish(fixture, acme, now, swiss('[read, write]'))
 })
 afterAll(async () => {

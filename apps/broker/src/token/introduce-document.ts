@@ -3,7 +3,7 @@
  *
  * Nobody has us fetch a stranger's URL there. Somebody whose word the tenant takes has to have signed that this very client comes for one of its people;
  * then the document is fetched and kept as at the authorization endpoint, behind the same gates and within the same limits, and the client proves itself
- * by it as any other. Where an approval is demanded it stands from then on in the list of those that wait for one. ADR 95, 102
+ * by it like every other. Where an approval is demanded it stands from then on in the list of those that wait for one. ADR 95, 102
  *
  * @spec MCP Enterprise-Managed Authorization, Client Authentication: a client metadata document's URL as client_id
  */

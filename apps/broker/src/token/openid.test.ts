@@ -1,10 +1,10 @@
 /** OpenID Connect through the whole flow: an ID token for whoever asked for `openid`, and scopes that are said back as they were asked for. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
+import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { anAuthorizeUrl, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { aRobot } from '@drawbridge/testkit/a-robot'
 import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
 import { type TokenAnswer } from '@drawbridge/testkit/a-token-client'
-import { asOwner } from '@drawbridge/testkit/database'
 import { toldRefusals } from '@drawbridge/testkit/told-refusals'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -127,11 +127,6 @@ describe('the scope of a client in its own name (RFC 6749 §3.3)', () => {
 
 /** Registered by its admin, who allows it read and write. */
 async function aMachine(): Promise<Record<string, string>> {
-  await asOwner(
-    at.fixture.ownerUrl,
-    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
-     VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_basic', $3, '{read,write}', $4) ON CONFLICT DO NOTHING`,
-    [at.acme.tenantId, at.acme.issuerId, hashOf('dbk_robot'), new Date(now)],
-  )
+  await aRobot(at.fixture, at.acme, { now, method: 'client_secret_basic', ceiling: '{read,write}' })
   return { authorization: `Basic ${Buffer.from('robot:dbk_robot').toString('base64')}` }
 }

@@ -11,7 +11,8 @@ import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
-import { aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
+import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
+import { aRobot } from '@drawbridge/testkit/a-robot'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
@@ -290,12 +291,7 @@ describe('client_credentials', () => {
       .then((response) => oauth.processClientCredentialsResponse(as, robot, response))
 
   it('gives a registered client what its ceiling names, and nothing else', async () => {
-    await asOwner(
-      fixture.ownerUrl,
-      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
-       VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_basic', $3, '{read}', $4)`,
-      [acme.tenantId, acme.issuerId, hashOf('dbk_robot'), new Date(now)],
-    )
+    await aRobot(fixture, acme, { now, method: 'client_secret_basic' })
     const tokens = await ask({ resource: acme.resource })
     expect(tokens).toMatchObject({ scope: 'read', expires_in: 1800 })
     expect(tokens.refresh_token).toBeUndefined()

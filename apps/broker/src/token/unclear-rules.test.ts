@@ -5,11 +5,12 @@ import { publishPolicy } from '@drawbridge/store/policies'
 import { demandPolicySweep } from '@drawbridge/store/policy-sweeps'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
+import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { aRobot } from '@drawbridge/testkit/a-robot'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
@@ -23,12 +24,7 @@ beforeAll(async () => {
   acme = await aCompany(fixture, 'acme', now)
   broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: anIdp(() => now).connectorFor, metrics })
   await aTokenKey(fixture, broker, acme)
-  await asOwner(
-    fixture.ownerUrl,
-    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
-     VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_post', $3, '{read}', $4)`,
-    [acme.tenantId, acme.issuerId, hashOf('dbk_robot'), new Date(now)],
-  )
+  await aRobot(fixture, acme, { now })
 })
 afterAll(async () => {
   await broker?.close()

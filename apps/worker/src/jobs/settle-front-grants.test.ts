@@ -3,12 +3,12 @@ import { type Instant, instant } from '@drawbridge/core/instant'
 import { settleGrantsEntry, tellSettledEntry, tokenClaimsChange } from '@drawbridge/core/revocation/settled-grants'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { createGuard } from '@drawbridge/guard/create-guard'
-import { aFrontUrl, aFrontWorld, aSharedResource, type FrontWorld, type Place, rowsOf } from '@drawbridge/testkit/a-front'
+import { aFrontUrl, aFrontWorld, aSharedResource, type FrontWorld, ofSharedGuard, type Place, rowsOf } from '@drawbridge/testkit/a-front'
 import { aFrontGateway, behindIt } from '@drawbridge/testkit/a-front-gateway'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { eventually, jobDeps } from '../../test/a-company.js'
+import { eventually } from '../../test/a-company.js'
+import { depsAtFront } from '../../test/a-front-worker.js'
 import { findJob } from '../jobs.js'
-import { createSigners } from '../signers.js'
 
 const now: Instant = instant(Date.now())
 let world: FrontWorld
@@ -17,15 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => world?.close())
 
-/** A worker beside the broker of the front, with its master key. */
-function deps() {
-  const { sealer, installation } = world.broker.deps
-  return {
-    ...jobDeps(world.fixture),
-    ...{ clock: { now: () => now }, sealer, installationId: installation.id },
-    ...createSigners(sealer, installation.id),
-  }
-}
+const deps = () => depsAtFront(world, () => now)
 
 type Entry = { readonly id: string; readonly tenant_id: string; readonly kind: string; readonly payload: object }
 /** As the relay and the queue would, until nothing of these kinds is left. */
@@ -45,12 +37,7 @@ type Kept = { readonly scopes: readonly string[]; readonly epoch: number; readon
 const keptOf = async (token: string): Promise<Kept | undefined> =>
   (await rowsOf<Kept>(world, 'SELECT scopes, epoch, revoked_at IS NOT NULL AS ended FROM grants WHERE id = $1', [grantOf(token)]))[0]
 
-const guardAtFront = () => {
-  const { credential } = world
-  const at = (url: string | URL, init?: RequestInit) => fetch(url.toString().replace(aFrontUrl, world.broker.url), init)
-  const issuers = [{ issuer: aFrontUrl, front: true as const, credential }]
-  return createGuard({ resource: aSharedResource, issuers, toolScopes: {}, onDeaf: 'refuse', fetch: at as typeof fetch, now: () => now })
-}
+const guardAtFront = () => createGuard(ofSharedGuard(world, () => now))
 
 const granting = (...scopes: readonly string[]) =>
   `version: 1\nrules: [{ name: all, effect: grant, scopes: [${scopes.join(', ')}], everyone: true }]\n`
