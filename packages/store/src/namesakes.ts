@@ -19,6 +19,8 @@ export const namesakeLimits = {
   named: 20,
 } as const
 
+const kind = 'deprovisioning.ambiguous'
+
 export type EndedNamesakes = {
   readonly tenant: TenantId
   readonly connectionId: ConnectionId
@@ -34,12 +36,12 @@ export type EndedNamesakes = {
 }
 
 /**
- * Ends what they hold, in the caller's transaction, writes the alarm (`deprovisioning.ambiguous`) and has the contacts told of it. Last of all in it: mails
- * that gather are held from here on (`signals`).
+ * Ends what they hold, in the caller's transaction, and writes the alarm (`deprovisioning.ambiguous`). True: the caller has the contacts told of it
+ * (`announceNamesakes`).
  */
-export async function endNamesakes(db: Db, found: readonly SubjectId[], event: EndedNamesakes): Promise<void> {
+export async function endNamesakes(db: Db, found: readonly SubjectId[], event: EndedNamesakes): Promise<boolean> {
   const { tenant, connectionId, source, named, now, requestId, newId } = event
-  if (!event.isNews && !(await anySignedInSince(db, event, found))) return
+  if (!event.isNews && !(await anySignedInSince(db, event, found))) return false
   const isEverybody = found.length > namesakeLimits.endedSingly
   const targets = isEverybody ? [connectionId] : found
   for (const targetId of targets) {
@@ -57,11 +59,16 @@ export async function endNamesakes(db: Db, found: readonly SubjectId[], event: E
       toldAt: undefined,
     })
   }
-  const kind = 'deprovisioning.ambiguous'
   const detail = { source, named, ended: isEverybody ? 'connection' : 'subjects', subjects: found.slice(0, namesakeLimits.named) }
   await insertAuditEvent(db, tenant, { at: now, kind, connectionId, reason: event.reason, detail, requestId })
-  await announce(db, tenant, { at: now, kind, about: undefined, by: undefined }, { connectionId })
+  return true
 }
+
+/** Behind everything else of its transaction: mails that gather are held from here on, and whoever holds them waits for nobody (`alarm`). */
+export const announceNamesakes = (
+  db: Db,
+  { tenant, connectionId, now }: Pick<EndedNamesakes, 'tenant' | 'connectionId' | 'now'>,
+): Promise<void> => announce(db, tenant, { at: now, kind, about: undefined, by: undefined }, { connectionId })
 
 /** Whether any of them may hold something: what was opened before the latest barrier is dead. */
 async function anySignedInSince(db: Db, { tenant }: EndedNamesakes, found: readonly SubjectId[]): Promise<boolean> {

@@ -13,7 +13,7 @@ import {
 } from '@drawbridge/core/scim/group'
 import type { JsonObject } from '@drawbridge/core/scim/json'
 import { clearMemberChange, isClear, memberOperations, membersLeftByReplacement } from '@drawbridge/core/scim/leaving-members'
-import { isOfMembers, membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import { isOfMembers, type MemberChange, membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbridge/core/scim/projection'
 import { groupType } from '@drawbridge/core/scim/resource-type'
@@ -94,7 +94,25 @@ function patchingWhole(
   const data = fromGroupDocument(patched.value)
   const members = membersIn(patched.value['members'])
   if (!data.ok || !members.ok) return data.ok ? (members as Result<never, ScimError>) : data
-  return ok({ data: data.value, members: onlyMembers(members.value) })
+  return ok({ data: data.value, members: differenceOf(before, members.value, namedBy(operations)) })
+}
+
+/**
+ * What became of the members, and not who is left: whoever was in it with nothing, because a request was refused that took her out, has it again only by a
+ * request that names her (`withholdFromRefused`). Where none but the named are left, it is their list.
+ */
+function differenceOf(before: readonly ScimMember[], after: ReadonlySet<string>, named: ReadonlySet<string>): MemberChange {
+  const present = new Set(before.map(({ id }) => id))
+  const add = new Set([...after].filter((id) => named.has(id) || !present.has(id)))
+  if (add.size === after.size) return onlyMembers(after)
+  return { from: 'present', add, remove: new Set([...present].filter((id) => !after.has(id))) }
+}
+
+/** Whom they add in so many words, whether or not she is in it. */
+function namedBy(operations: readonly PatchOperation[]): ReadonlySet<string> {
+  const adding = operations.filter((one) => isOfMembers(one) && one.op !== 'remove' && one.path.sub === undefined)
+  const named = adding.map(({ value }) => membersIn(value))
+  return new Set(named.flatMap((ids) => (ids.ok ? [...ids.value] : [])))
 }
 
 /** What operations of a refused request leave of the members: all of them together, or those that need no look. */

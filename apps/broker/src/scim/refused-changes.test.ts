@@ -231,6 +231,42 @@ describe('members who are to leave a group', () => {
       expect([await given(company), await names()]).toEqual([['bob'], ['Engineering', ['bob']]])
     })
 
+    test.each<{ what: string; operations: (id: string) => readonly object[]; left: readonly string[]; shown: readonly string[] }>([
+      {
+        what: 'takes others out by their names',
+        operations: () => [{ op: 'remove', path: 'members[display sw "bob"]' }],
+        left: [],
+        shown: ['ada'],
+      },
+      {
+        what: 'takes others out by their names and adds them',
+        operations: (id) => [
+          { op: 'remove', path: 'members[display sw "bob"]' },
+          { op: 'add', path: 'members', value: [{ value: id.toUpperCase() }] },
+        ],
+        left: ['ada'],
+        shown: ['ada'],
+      },
+      {
+        what: 'adds them and takes them out by their names',
+        operations: (id) => [
+          { op: 'add', path: 'members', value: [{ value: id }] },
+          { op: 'remove', path: 'members[display sw "ada"]' },
+        ],
+        left: ['bob'],
+        shown: ['bob'],
+      },
+    ])('have it again only by its words: by one that is accepted and $what', async ({ operations, left, shown }) => {
+      const company = await aGroup()
+      const { directory, id, group, names } = company
+      const send = (...words: readonly object[]) => directory.call('PATCH', `/Groups/${group}`, patch(...words))
+      expect((await send({ op: 'remove', path: `members[value eq "${id}"]` }, taken)).status).toBe(409)
+      const before = (await claimsVersion(company)) ?? 0
+      expect((await send(...operations(id))).status).toBe(204)
+      expect([await given(company), await names()]).toEqual([left, ['Engineers', shown]])
+      expect(((await claimsVersion(company)) ?? 0) > before).toBe(left.includes('ada') || !shown.includes('ada'))
+    })
+
     test('keep it where the directory meant another version, and lose it by Bulk, too', async () => {
       const company = await aGroup()
       const { directory, id, group } = company
