@@ -4,7 +4,6 @@ import { applyPatch } from '@drawbridge/core/scim/apply-patch'
 import { type ScimError, scimLimits } from '@drawbridge/core/scim/error'
 import {
   fromGroupDocument,
-  memberToJson,
   parseScimGroup,
   type ScimGroup,
   type ScimMember,
@@ -12,8 +11,9 @@ import {
   toScimGroupResource,
 } from '@drawbridge/core/scim/group'
 import type { JsonObject } from '@drawbridge/core/scim/json'
-import { clearMemberChange, isClear, memberOperations, membersLeftByReplacement } from '@drawbridge/core/scim/leaving-members'
-import { isOfMembers, membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import { clearMemberChange, memberChangeOf, memberOperations, membersLeftByReplacement } from '@drawbridge/core/scim/leaving-members'
+import { isOfMembers, type MemberChange, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import { patchMembers } from '@drawbridge/core/scim/member-list'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbridge/core/scim/projection'
 import { groupType } from '@drawbridge/core/scim/resource-type'
@@ -76,37 +76,30 @@ const patching =
     return data.ok ? ok({ data: data.value, members: plan.value.members }) : data
   }
 
-/** Who is to be removed is said by id: a name or an address beside it may be of another day. */
-function byValue(operation: PatchOperation): PatchOperation {
-  const ids = operation.op === 'remove' && isOfMembers(operation) ? membersIn(operation.value) : undefined
-  return ids?.ok === true && operation.value !== undefined ? { ...operation, value: [...ids.value].map((value) => ({ value })) } : operation
-}
-
 function patchingWhole(
   operations: readonly PatchOperation[],
   group: ScimGroup,
   before: readonly ScimMember[],
   baseUrl: string,
 ): Result<GroupChange, ScimError> {
-  const document = { ...toGroupDocument(group), members: before.map((member) => memberToJson(member, baseUrl)) }
-  const patched = applyPatch(document, operations.map(byValue))
+  const others = operations.filter((operation) => !isOfMembers(operation))
+  const patched = applyPatch(toGroupDocument(group), others)
   if (!patched.ok) return patched
   const data = fromGroupDocument(patched.value)
-  const members = membersIn(patched.value['members'])
-  if (!data.ok || !members.ok) return data.ok ? (members as Result<never, ScimError>) : data
+  if (!data.ok) return data
+  const members = patchMembers(before, operations, baseUrl)
+  if (!members.ok) return members
   return ok({ data: data.value, members: onlyMembers(members.value) })
 }
 
-/** What operations of a refused request leave of the members: all of them together, or those that need no look. */
+/** What operations of a refused request leave of the members. Nobody, where they are more than are read. */
 async function leftBy(
-  operations: readonly PatchOperation[],
-  group: ScimGroup,
+  operations: readonly PatchOperation[] | undefined,
   readMembers: () => Promise<readonly ScimMember[]>,
   baseUrl: string,
-) {
-  if (operations.every(isClear)) return clearMemberChange(operations)
-  const whole = patchingWhole(operations, group, await readMembers(), baseUrl)
-  return whole.ok ? whole.value.members : clearMemberChange(operations)
+): Promise<MemberChange> {
+  if (operations === undefined) return onlyMembers(new Set())
+  return clearMemberChange(operations) ?? memberChangeOf(await readMembers(), operations, baseUrl)
 }
 
 export const groupsKind: ScimKind = {
@@ -149,11 +142,11 @@ export const groupsKind: ScimKind = {
   takeAwayOnly: async ({ deps, caller, baseUrl }, { method, id, body, condition }) => {
     const operations = method === 'PATCH' ? memberOperations(body) : []
     const listed = method === 'PUT' ? membersLeftByReplacement(body) : undefined
-    if (operations.length === 0 && listed === undefined) return
+    if (operations?.length === 0 && listed === undefined) return
     await inDirectory(deps.database, caller, (db) =>
       withholdFromRefused(db, caller, id, async (group, readMembers) => {
         if (!condition(versionTag(group.version)).ok) return undefined
-        return listed ?? leftBy(operations, group, readMembers, baseUrl)
+        return listed ?? leftBy(operations, readMembers, baseUrl)
       }),
     )
   },
