@@ -44,9 +44,11 @@ async function start(process: 'broker' | 'worker'): Promise<void> {
 
 test('a broker starts with as many statements and rows among hundreds of tenants as alone', async () => {
   await start('broker') // makes the installation's own rows
-  const alone = await counter.during(() => start('broker'))
+  // How many connections a start opens is chance, and each is asked for its history.
+  const during = async () => (await counter.during(() => start('broker'))).filter(({ text }) => !text.includes('pg_walfile_name'))
+  const alone = await during()
   await insertManyConnections(fixture.ownerUrl, { count: manyTenants, publicUrl: 'https://login.example.com' })
-  const among = await counter.during(() => start('broker'))
+  const among = await during()
   expect(callsOf(alone)).toBeGreaterThan(0)
   expect({ calls: callsOf(among), rows: rowsOf(among) }).toEqual({ calls: callsOf(alone), rows: rowsOf(alone) })
 })

@@ -11,7 +11,7 @@ import { type ChangeChannel, listen } from '@drawbridge/store/changes'
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
 import { holdToMasterKeys, openSealer } from './master-keys.js'
-import { HistoryError, holdToHistory } from './timeline.js'
+import { createHistoryWatch, type HistoryWatch, holdAnew, holdToHistory } from './timeline.js'
 
 export type Platform = {
   readonly settings: Settings
@@ -49,8 +49,11 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     level: settings.logLevel,
     ...(options.logFile === undefined ? {} : { destination: createWriteStream(options.logFile, { flags: 'a', mode: 0o600 }) }),
   })
+  const url = databaseUrl.reveal()
+  const history = createHistoryWatch()
   const database = createDatabase({
-    url: databaseUrl.reveal(),
+    url,
+    admit: history.admit,
     connectionBudget: Math.max(4, settings.connectionBudget - outsidePools),
     onError: (error) => log.warn({ cause: error.message }, 'an idle database connection broke'),
   })
@@ -61,15 +64,20 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     const sealer = await openSealer(settings, installation.installationId, random)
     tellOfKms(settings, log)
     await holdToMasterKeys({ database, sealer, installationId: installation.installationId, now: systemClock().now() })
-    const holdOn = () => holdToHistory({ database, settings, kind: installation.kind, clock: systemClock(), log })
-    if (!options.isRecovering) await holdOn()
-    const onLostHistory = options.onLostHistory ?? (() => process.kill(process.pid, 'SIGTERM'))
-    const holdAgain = () => {
-      if (options.isRecovering) return
-      holdOn().catch((error: unknown) => stopWhereLost(error, log, onLostHistory))
+    if (!options.isRecovering) {
+      const held = { settings, kind: installation.kind, clock: systemClock(), log }
+      const stop = options.onLostHistory ?? (() => process.kill(process.pid, 'SIGTERM'))
+      history.begin(await holdToHistory({ ...held, database }), {
+        look: () => holdAnew({ ...held, url }),
+        onLost: (error) => {
+          log.error({ cause: error.message }, 'the database has lost history; this process stops')
+          stop()
+        },
+      })
     }
-    return await assemble({ settings, installation, database, log, random, sealer }, holdAgain)
+    return await assemble({ settings, installation, database, log, random, sealer, history })
   } catch (error) {
+    await history.close()
     await database.close()
     throw error
   }
@@ -91,15 +99,7 @@ export function refuseOtherKind(found: InstallationKind, wanted: InstallationKin
 
 type Parts = Pick<Platform, 'settings' | 'installation' | 'database' | 'log' | 'random' | 'sealer'>
 
-/** A database that is merely away says so to everybody; only lost history ends the process. */
-function stopWhereLost(error: unknown, log: Log, stop: () => void): void {
-  if (!(error instanceof HistoryError)) return
-  log.error({ cause: error.message }, 'the database has lost history; this process stops')
-  stop()
-}
-
-/** `holdAgain`: after each reconnection, because a failover may lie in between. */
-async function assemble(parts: Parts, holdAgain: () => void): Promise<Platform> {
+async function assemble({ history, ...parts }: Parts & { readonly history: HistoryWatch }): Promise<Platform> {
   const { installation, database, log } = parts
   let offsetMs = installation.labClockOffsetMs
   const hearers: ((tenantId: string | undefined) => void)[] = []
@@ -114,7 +114,8 @@ async function assemble(parts: Parts, holdAgain: () => void): Promise<Platform> 
       else for (const hear of hearers) hear(payload)
     },
     onGap: () => {
-      holdAgain()
+      // A failover may lie between the two connections.
+      history.look()
       void readOffset().catch(() => undefined)
       for (const hear of hearers) hear(undefined)
     },
@@ -130,6 +131,7 @@ async function assemble(parts: Parts, holdAgain: () => void): Promise<Platform> 
     onConfigurationChange: (hear) => void hearers.push(hear),
     close: async () => {
       await listening.close()
+      await history.close()
       await database.close()
     },
   }

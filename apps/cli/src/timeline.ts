@@ -4,9 +4,9 @@ import type { Clock } from '@drawbridge/runtime/clock'
 import type { Settings } from '@drawbridge/runtime/env'
 import type { Log } from '@drawbridge/runtime/log'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
-import type { Database } from '@drawbridge/store/database'
+import { createDatabase, type Database, type DatabaseOptions } from '@drawbridge/store/database'
 import type { InstallationKind } from '@drawbridge/store/installation'
-import { findStanding, type History, recordHistory, type Standing } from '@drawbridge/store/timeline'
+import { findHistory, findStanding, type History, isSameHistory, recordHistory, type Standing } from '@drawbridge/store/timeline'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 
 /** Revocations may have been lost. */
@@ -20,15 +20,82 @@ type Held = {
   readonly log: Log
 }
 
-/** Throws what an operator should read, or remembers the history on which this installation stands from now on. */
-export async function holdToHistory(held: Held): Promise<void> {
+/** Throws what an operator should read, or remembers the history on which this installation stands from now on, and answers it. */
+export async function holdToHistory(held: Held): Promise<History> {
   const standing = await findStanding(held.database)
   refuseForgetful(held, standing)
   const { history, known } = standing
-  if (known === undefined) return acrossTenants(held.database, (db) => recordHistory(db, history))
-  if (known.cluster === history.cluster && known.timeline === history.timeline) return
+  if (known === undefined) await acrossTenants(held.database, (db) => recordHistory(db, history))
+  if (known === undefined || isSameHistory(known, history)) return history
   if (!isPromotion(known, history) || held.settings.failover !== 'lossless') throw new HistoryError(refusalOf(known, history))
   await acceptHistory(held, standing, 'DRAWBRIDGE_FAILOVER is lossless')
+  return history
+}
+
+/** To whoever asked it is a database that cannot be used now: SQLSTATE cannot_connect_now. */
+class OtherHistory extends Error {
+  readonly code = '57P03'
+}
+
+/**
+ * Lets no connection of this process do anything on another history than the one that it was held to. The pools reach a promoted server before anybody has
+ * looked at it; what it may have forgotten is not served meanwhile.
+ */
+export type HistoryWatch = {
+  readonly admit: NonNullable<DatabaseOptions['admit']>
+  /** From here on: until then everything passes. */
+  begin(held: History, looking: Looking): void
+  /** Looks anew on which history the database stands; whoever asks while that is under way is answered by it. */
+  look(): void
+  /** Nobody looks any more; ends with the look that is under way. */
+  close(): Promise<void>
+}
+
+/** `onLost`: called where a look has found that history may be lost. A database that is merely away says so to everybody. */
+type Looking = { readonly look: () => Promise<History>; readonly onLost: (error: HistoryError) => void }
+
+export function createHistoryWatch(): HistoryWatch {
+  let held: History | undefined
+  let looking: Looking | undefined
+  let underWay: Promise<void> | undefined
+
+  const lookOnce = async ({ look, onLost }: Looking): Promise<void> => {
+    try {
+      held = await look()
+    } catch (error) {
+      if (error instanceof HistoryError && looking) onLost(error)
+    }
+    underWay = undefined
+  }
+  const look = (): void => {
+    if (looking) underWay ??= lookOnce(looking)
+  }
+  return {
+    admit: async (client) => {
+      if (held === undefined || isSameHistory(held, await findHistory(client))) return
+      look()
+      throw new OtherHistory('the database stands on another history than this process was held to')
+    },
+    begin: (history, how) => {
+      held = history
+      looking = how
+    },
+    look,
+    close: async () => {
+      looking = undefined
+      await underWay
+    },
+  }
+}
+
+/** `holdToHistory` by a connection of its own, which no watch refuses. */
+export async function holdAnew({ url, ...held }: Omit<Held, 'database'> & { readonly url: string }): Promise<History> {
+  const database = createDatabase({ url, connectionBudget: 4 })
+  try {
+    return await holdToHistory({ ...held, database })
+  } finally {
+    await database.close()
+  }
 }
 
 /** Says that nothing was lost between the two, and keeps it in the vendor's trail. */

@@ -75,6 +75,43 @@ it('whoever knows that nothing was lost says so, and nothing ends', async () => 
   expect((await trail()).at(-1)).toBe('installation.promoted')
 })
 
+it('a process that lives through it stops, and reads nothing from the other history meanwhile', async () => {
+  let isLost = false
+  const onLostHistory = () => {
+    isLost = true
+  }
+  const platform = await openPlatform(settingsWith(), { kind: 'production', onLostHistory })
+  const ask = () => platform.database.hotPool.query('SELECT 1')
+  try {
+    await ask()
+    await goOnElsewhere()
+    for (const pool of [platform.database.hotPool, platform.database.tenantPool, platform.database.acrossPool])
+      await expect(pool.query('SELECT 1')).rejects.toThrow('another history')
+    await vi.waitUntil(() => isLost, { timeout: 30_000 })
+    await expect(ask()).rejects.toThrow('another history')
+  } finally {
+    await platform.close()
+  }
+  await recover('--nothing-lost')
+})
+
+it('a process goes on by itself once somebody has said that nothing was lost', async () => {
+  const platform = await openPlatform(settingsWith(), { kind: 'production', onLostHistory: () => undefined })
+  const isServed = () =>
+    platform.database.hotPool.query('SELECT 1').then(
+      () => true,
+      () => false,
+    )
+  try {
+    await goOnElsewhere()
+    expect(await isServed()).toBe(false)
+    await recover('--nothing-lost')
+    await vi.waitUntil(isServed, { timeout: 30_000 })
+  } finally {
+    await platform.close()
+  }
+})
+
 it('a database of another cluster is never taken for a promotion, whatever the failover loses', async () => {
   await start()
   await asOwner(postgres.ownerUrl, `UPDATE installation SET database_cluster = '7'`)

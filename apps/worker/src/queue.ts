@@ -1,6 +1,6 @@
 /** The one place that knows which engine carries the queue: PostgreSQL, or Redis when its URL is given. The queue code is the same. */
 
-import { keepAliveAfterMs } from '@drawbridge/store/database'
+import { keepAliveAfterMs, leaveFaultsToStatements } from '@drawbridge/store/database'
 import { advisoryLock } from '@drawbridge/store/migrate'
 import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
 import { createPostgresBackend, DEFAULT_SCHEMA, type Processor, Queue, runMigrations, Worker } from 'bullmq'
@@ -67,6 +67,7 @@ function onPostgres(settings: QueueSettings, run: Processor): QueueHandle {
   const connection = {
     ...{ connectionString: settings.databaseUrl, max: Math.max(1, Math.floor(max / 2)) },
     ...{ query_timeout: queueAnswerMs, keepAlive: true, keepAliveInitialDelayMillis: keepAliveAfterMs },
+    onConnect: leaveFaultsToStatements,
   }
   const queue = new Queue(nameOf(settings), { connection }, createPostgresBackend)
   const worker = new Worker(

@@ -19,6 +19,8 @@ export type DatabaseOptions = {
   readonly onError?: (error: Error) => void
   /** How long an answer is waited for beyond the limit that the server has for its statement. */
   readonly answerGraceMs?: number
+  /** Asked of each new connection before anything else is; where it throws the connection is closed, and whoever wanted it is told. */
+  readonly admit?: (client: pg.ClientBase) => Promise<void>
   /** In place of the limits of the roles. */
   readonly statementTimeoutMs?: number
 }
@@ -106,6 +108,7 @@ export function createDatabase(options: DatabaseOptions): Database {
 type Role = keyof typeof statementTimeoutMs
 
 function openPool(options: DatabaseOptions, role: Role, max: number): pg.Pool {
+  const { admit } = options
   const limitMs = options.statementTimeoutMs ?? statementTimeoutMs[role]
   const pool = new pg.Pool({
     connectionString: options.url,
@@ -117,11 +120,22 @@ function openPool(options: DatabaseOptions, role: Role, max: number): pg.Pool {
     keepAliveInitialDelayMillis: keepAliveAfterMs,
     idleTimeoutMillis: keepIdleMs,
     types,
+    // While this one runs the pool hears a connection that breaks; while its `verify` runs nobody does, and the process would end.
+    // Its type does not say so, but what it promises is waited for.
+    ...(admit !== undefined && { onConnect: admit as (client: pg.ClientBase) => void }),
     options: `-c role=${role} -c statement_timeout=${limitMs} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC ${planningOf[role]}`,
   })
-  // An idle connection that breaks would end the process; the next query meets the fault where it can be answered.
+  pool.on('connect', leaveFaultsToStatements)
   pool.on('error', (error) => options.onError?.(error))
   return pool
+}
+
+/**
+ * A pool hears only of idle connections: one that breaks between two statements, or in the moment in which it is given out, would end the process. With this
+ * the next statement meets the fault, where it can be answered.
+ */
+export function leaveFaultsToStatements(client: Pick<pg.ClientBase, 'on'>): void {
+  client.on('error', () => undefined)
 }
 
 const timestamptz = pg.types.builtins.TIMESTAMPTZ

@@ -8,6 +8,8 @@ import type { ScimUserData } from '@drawbridge/core/scim/user'
 import type { DeprovisioningEventId, ScimUserId } from '@drawbridge/core/tenant/ids'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type Explained, nodesOf } from '@drawbridge/testkit/explained'
+import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { listSubjects } from './admin-reads.js'
 import { deprovision, reinstate } from './deprovisioning.js'
@@ -141,11 +143,11 @@ it('whom an admin links to an inactive user her directory keeps out, and lets in
 })
 
 describe('of whoever was out before this was kept', () => {
-  const migration = readFileSync(new URL('../../../prisma/migrations/0135_deactivated_by/migration.sql', import.meta.url), 'utf8')
-  const backfill = migration.slice(migration.indexOf('UPDATE "subjects"'))
+  const migration = readFileSync(new URL('../../../prisma/migrations/0143_deactivated_by_filled/migration.sql', import.meta.url), 'utf8')
+  const fill = () => asOwner(fixture.ownerUrl, `BEGIN; ${migration} COMMIT`)
   const migrate = async () => {
     await sql("UPDATE subjects SET deactivated_by = '{}' WHERE tenant_id = $1")
-    await asOwner(fixture.ownerUrl, backfill, [])
+    await fill()
   }
   const unheard = 'UPDATE subjects SET deactivated_at = now() WHERE tenant_id = $1'
 
@@ -187,4 +189,34 @@ describe('of whoever was out before this was kept', () => {
     await migrate()
     expect(await keptOutBy()).toEqual(['scim'])
   })
+
+  it('whose word is known keeps that word', async () => {
+    await says('signal')
+    await sql("UPDATE subjects SET deactivated_by = ARRAY['admin'] WHERE tenant_id = $1")
+    await fill()
+    expect(await keptOutBy()).toEqual(['admin'])
+  })
+
+  it('the trail is read once, however many they are', async () => {
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, link_value, email_key, claims, claims_at, created_at, last_login_at, deactivated_at)
+       SELECT $1, gen_random_uuid(), $2, 's' || n, 'l' || n, 'e' || n, '{}', now(), now(), now(), now() FROM generate_series(1, 300) n`,
+      [acme.tenantId, acme.connectionId],
+    )
+    const client = new pg.Client({ connectionString: fixture.ownerUrl })
+    await client.connect()
+    const explained = migration.replace('WITH leavers', 'EXPLAIN (ANALYZE, FORMAT JSON) WITH leavers')
+    const results = (await client.query(`BEGIN; ${explained} ROLLBACK`)) as unknown as readonly { readonly rows: Explained }[]
+    await client.end()
+    const ofTrail = results.flatMap(({ rows }) => nodesOf(rows)).filter((node) => node['Relation Name'] === 'audit_events')
+    expect(ofTrail.map((node) => node['Actual Loops'])).toEqual([1])
+  })
+})
+
+it('whoever is let in by a broker of an earlier version, which knows no words, leaves none for the next time', async () => {
+  await says('signal')
+  await sql('UPDATE subjects SET deactivated_at = NULL WHERE tenant_id = $1')
+  await sql('UPDATE subjects SET deactivated_at = now(), epoch = epoch + 1 WHERE tenant_id = $1')
+  expect(await sql('SELECT deactivated_by FROM subjects WHERE tenant_id = $1')).toEqual([{ deactivated_by: [] }])
 })

@@ -5,8 +5,13 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { deleteBriefEventsAcrossTenants, deleteFoldedEventsAcrossTenants, foldReceiptsAcrossTenants } from './event-retention.js'
-import { listRevocationReceipts, markEventsDeadAcrossTenants } from './notice-receipts.js'
+import {
+  deleteBriefEventsAcrossTenants,
+  deleteFoldedEventsAcrossTenants,
+  type EndBatch,
+  foldReceiptsAcrossTenants,
+} from './event-retention.js'
+import { listRevocationReceipts, markSweptDeadAcrossTenants } from './notice-receipts.js'
 import { type AcrossDb, acrossTenants, inTenant } from './transaction.js'
 
 const now = instant(Date.UTC(2026, 10, 30))
@@ -23,7 +28,10 @@ const owner = <Row = { n: number }>(sql: string, ...parameters: readonly unknown
 beforeEach(() => owner('TRUNCATE deprovisioning_events CASCADE'))
 
 const across = <T>(run: (db: AcrossDb) => Promise<T>): Promise<T> => acrossTenants(fixture.database, run)
-const fold = () => across((db) => foldReceiptsAcrossTenants(db, now, now, 100))
+const many = { events: 100 }
+const fold = (limit: EndBatch = many) => across((db) => foldReceiptsAcrossTenants(db, now, now, limit))
+const deleteBrief = (limit: EndBatch = many) => across((db) => deleteBriefEventsAcrossTenants(db, now, limit))
+const deleteFolded = () => across((db) => deleteFoldedEventsAcrossTenants(db, now, many))
 const list = () =>
   inTenant(fixture.database, acme.tenantId, (db) =>
     listRevocationReceipts(
@@ -40,17 +48,27 @@ type Shape = {
   readonly source?: string
   readonly matched?: boolean
   readonly isSwept?: boolean
+  readonly sweptAt?: Instant
   readonly deadAt?: Instant
 }
 async function anEvent(
   reason: string,
-  { at = before, source = 'scim', matched = true, isSwept = matched, deadAt }: Shape = {},
+  { at = before, source = 'scim', matched = true, isSwept = matched, sweptAt = at, deadAt }: Shape = {},
 ): Promise<string> {
   const id = randomUUID()
   await owner(
     `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, received_at, barrier_at, swept_at, dead_at)
-     VALUES ($1, $2, $3, 'subject', 'ada', $4, $5, $6, $6, CASE WHEN $7 THEN $6::timestamptz END, $8)`,
-    ...[acme.tenantId, id, source, reason, matched, new Date(at), isSwept, deadAt === undefined ? null : new Date(deadAt)],
+     VALUES ($1, $2, $3, 'subject', 'ada', $4, $5, $6, $6, $7, $8)`,
+    ...[
+      acme.tenantId,
+      id,
+      source,
+      reason,
+      matched,
+      new Date(at),
+      isSwept ? new Date(sweptAt) : null,
+      deadAt === undefined ? null : new Date(deadAt),
+    ],
   )
   return id
 }
@@ -89,8 +107,55 @@ test('an event that is younger, that was not swept, or that nobody had to hear o
 test('what was folded before it was dead everywhere is never called dead afterwards', async () => {
   await aReceipt(await anEvent('one never answered'))
   await fold()
-  expect(await across((db) => markEventsDeadAcrossTenants(db, 10))).toEqual([])
+  const look = { since: addSeconds(before, -1), before: undefined, limit: 10 }
+  expect(await across((db) => markSweptDeadAcrossTenants(db, look))).toEqual({ seconds: [], next: undefined })
   expect(await list()).toMatchObject([{ due: 1, acknowledged: 0, deadAt: null }])
+})
+
+test('a worker of an earlier version, which knows nothing of folding, cannot call it dead either, and tells nobody', async () => {
+  await aReceipt(await anEvent('one never answered'))
+  await fold()
+  await aReceipt(await anEvent('all answered'), 'acknowledged_at')
+  const asBefore = `UPDATE deprovisioning_events e SET dead_at = swept_at WHERE dead_at IS NULL AND swept_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND acknowledged_at IS NULL) RETURNING reason`
+  expect(await owner(asBefore)).toEqual([{ reason: 'all answered' }])
+  expect(Object.fromEntries((await list()).map(({ reason, deadAt }) => [reason, deadAt]))).toEqual({
+    'one never answered': null,
+    'all answered': before,
+  })
+})
+
+test('what was swept late is kept as long after that: its receivers were told late, too', async () => {
+  const late = { sweptAt: now, at: addSeconds(now, -1000 * 86_400) }
+  for (const source of ['scim', 'revocation_endpoint']) await aReceipt(await anEvent(source, { ...late, source }), 'acknowledged_at')
+  expect([await deleteBrief(), await fold()]).toEqual([0, 0])
+  await owner('UPDATE deprovisioning_events SET receivers_folded_at = swept_at')
+  expect(await deleteFolded()).toBe(0)
+  await owner('UPDATE deprovisioning_events SET swept_at = $1', new Date(before))
+  expect(await deleteFolded()).toBe(2)
+})
+
+test('one statement ends no more receipts than it may, the oldest first; those of one event go together, however many', async () => {
+  for (const seconds of [-2, -4, -3]) {
+    const shape = { at: addSeconds(now, seconds), source: 'revocation_endpoint' }
+    const event = await anEvent(`${seconds}`, shape)
+    for (const _receiver of [1, 2, 3]) await aReceipt(event, 'acknowledged_at')
+  }
+  const receiptsLeft = async () => (await owner('SELECT count(*)::int AS n FROM notice_receipts'))[0]?.n
+  expect([await fold({ ...many, receipts: 4 }), await receiptsLeft()]).toEqual([2, 3])
+  expect((await list()).map(({ reason, due, receivers }) => [reason, due, receivers?.length])).toEqual([
+    ['-2', 3, 3],
+    ['-3', 3, undefined],
+    ['-4', 3, undefined],
+  ])
+  expect([await fold({ ...many, receipts: 1 }), await receiptsLeft()]).toEqual([1, 0])
+  await owner('TRUNCATE deprovisioning_events CASCADE')
+  for (const seconds of [-2, -4]) {
+    const event = await anEvent(`${seconds}`, { at: addSeconds(now, seconds), source: 'revocation_endpoint' })
+    for (const _receiver of [1, 2, 3]) await aReceipt(event, 'acknowledged_at')
+  }
+  expect([await deleteBrief({ ...many, receipts: 3 }), await left()]).toEqual([1, ['-2']])
+  expect([await deleteBrief({ ...many, receipts: 3 }), await left()]).toEqual([1, []])
 })
 
 test('an alarm, and a token that was given back, goes sooner; what took something away is kept until it is folded', async () => {
@@ -99,11 +164,11 @@ test('an alarm, and a token that was given back, goes sooner; what took somethin
   await anEvent('named nobody', { matched: false })
   await anEvent('named nobody just now', { matched: false, at: now })
   await anEvent('dismissed')
-  expect(await across((db) => deleteBriefEventsAcrossTenants(db, now, 100))).toBe(2)
+  expect(await deleteBrief()).toBe(2)
   expect(await left()).toEqual(['dismissed', 'given back, work is left', 'named nobody just now'])
-  expect(await across((db) => deleteFoldedEventsAcrossTenants(db, now, 100))).toBe(0)
+  expect(await deleteFolded()).toBe(0)
   await fold()
-  expect(await across((db) => deleteFoldedEventsAcrossTenants(db, now, 100))).toBe(1)
+  expect(await deleteFolded()).toBe(1)
   expect(await left()).toEqual(['given back, work is left', 'named nobody just now'])
 })
 
@@ -114,7 +179,7 @@ test('a revocation that still refers to it holds neither the event nor the sweep
     `INSERT INTO revocations (tenant_id, event_id, issuer_id, target, target_id, epoch, at, expires_at) VALUES ($1, $2, $3, 'subject', 'ada', 2, $4, $4)`,
     ...[acme.tenantId, event, acme.issuerId, new Date(now)],
   )
-  expect(await across((db) => deleteBriefEventsAcrossTenants(db, now, 100))).toBe(1)
+  expect(await deleteBrief()).toBe(1)
   expect(await left()).toEqual(['referred to'])
 })
 
@@ -137,9 +202,9 @@ test('a batch is the oldest, and of what is kept nothing is read', async () => {
       return { count, isFew: most < 40 }
     })
   const few = { count: 2, isFew: true }
-  expect(await readBy((db) => deleteBriefEventsAcrossTenants(db, now, 2))).toEqual(few)
-  expect(await readBy((db) => foldReceiptsAcrossTenants(db, now, now, 2))).toEqual(few)
-  expect(await readBy((db) => deleteFoldedEventsAcrossTenants(db, now, 2))).toEqual(few)
+  expect(await readBy((db) => deleteBriefEventsAcrossTenants(db, now, { events: 2 }))).toEqual(few)
+  expect(await readBy((db) => foldReceiptsAcrossTenants(db, now, now, { events: 2 }))).toEqual(few)
+  expect(await readBy((db) => deleteFoldedEventsAcrossTenants(db, now, { events: 2 }))).toEqual(few)
   const old = await owner<{ reason: string }>("SELECT reason FROM deprovisioning_events WHERE reason <> 'kept' ORDER BY reason")
   expect(old.map(({ reason }) => reason)).toEqual(['named nobody -1', 'old -1'])
 })

@@ -27,7 +27,8 @@ beforeEach(async () => {
 const sql = <Row = Record<string, unknown>>(text: string, ...more: readonly unknown[]): Promise<Row[]> =>
   asOwner<Row>(fixture.ownerUrl, text, [acme.tenantId, ...more])
 
-const words = { issuers: [issuer], loginIssuer: undefined, link: undefined, events: ['identifier-changed', 'account-disabled'] }
+const link = { scim: 'externalId', claims: ['oid'], isStableId: false } as const
+const words = { issuers: [issuer], loginIssuer: undefined, link, events: ['identifier-changed', 'account-disabled'] }
 type Said = { readonly name: string; readonly sub?: string; readonly id?: string; readonly at?: Instant }
 const hear = ({ name, sub = 'grace', id = randomUUID(), at = now }: Said) =>
   hearSecurityEvent(fixture.database, {
@@ -51,12 +52,21 @@ describe('an event that is an alarm waits for whoever holds its stream and is ab
       before: signalLimits.massPeople - 1,
       kind: 'connection.mass_revocation',
     },
-  ])('$alarm', async ({ name, before, kind }) => {
+    {
+      alarm: 'because several people bear the key that it names',
+      name: 'account-disabled',
+      before: 0,
+      kind: 'deprovisioning.ambiguous',
+      people: ['upstream-1', 'upstream-2'],
+      outcome: 'unmatched',
+    },
+  ])('$alarm', async ({ name, before, kind, people = ['grace'], outcome = 'done' }) => {
     await hear({ name: 'account-disabled', sub: 'somebody' })
     await sql(
       `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
-       VALUES ($1, gen_random_uuid(), $2, 'grace', '{}', now(), now(), now())`,
+       SELECT $1, gen_random_uuid(), $2, person, '{"claims": [["oid", "grace"]]}', now(), now(), now() FROM unnest($3::text[]) AS person`,
       acme.connectionId,
+      people,
     )
     await sql(
       'INSERT INTO signal_windows (tenant_id, connection_id, began_at, people) VALUES ($1, $2, $3, $4)',
@@ -69,7 +79,7 @@ describe('an event that is an alarm waits for whoever holds its stream and is ab
       await somebodyWaits()
       await announce(db, acme.tenantId, { at: now, kind: 'connection.signals_unheard', about: undefined, by: undefined })
     })
-    expect((await heard)?.outcome).toBe('done')
+    expect((await heard)?.outcome).toBe(outcome)
     expect(await sql('SELECT 1 FROM audit_events WHERE tenant_id = $1 AND kind = $2', kind)).toHaveLength(1)
     expect(await sql('SELECT act_count FROM announcements WHERE tenant_id = $1')).toEqual([{ act_count: 2 }])
   })

@@ -13,7 +13,7 @@ import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Database } from './database.js'
 import { believeOnceHere, forgetBelieved } from './replays.js'
 import { noteEvent } from './signal-streams.js'
-import { alarm, alarmMass, heardNothing, type NamedPerson, recordSignal, takeAway } from './signals.js'
+import { alarm, alarmTaken, heardNothing, type NamedPerson, recordSignal, takeAway } from './signals.js'
 import { inTenant } from './transaction.js'
 
 export type HeardEvent = {
@@ -45,13 +45,14 @@ export function hearSecurityEvent(database: Database, heard: HeardEvent): Promis
         : await takeAway(db, { ...at, ...whatIsTaken(effect), person: personOf(words, event), toldAt: event.toldAt, newId: heard.newId })
     if (came.outcome === 'full') {
       await forgetBelieved(db, tenant, replay)
+      await alarmTaken(db, at, came)
       return { outcome: 'full', isMass: false }
     }
     const said = { event: known?.name ?? nameOfUnknown(event.type), outcome: came.outcome }
     await recordSignal(db, at, said)
     // Behind the count of the alarm, before the alarms: who holds the row of the stream waits for mails alone.
     await noteEvent(db, { ...at, way: heard.way, issuedAt: event.issuedAt, ofStream: isOfStream(event.type) ? event : undefined })
-    if (came.isMass) await alarmMass(db, at)
+    await alarmTaken(db, at, came)
     if (effect?.alarms === true) await alarm(db, at, 'connection.signal_alarm', said)
     return { outcome: came.outcome === 'done' || came.outcome === 'nothing' ? came.outcome : 'unmatched', isMass: came.isMass }
   })

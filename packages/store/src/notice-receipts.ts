@@ -10,7 +10,7 @@ import { type DeprovisioningEventId, type TenantId, vendorTenantId } from '@draw
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import type { Database } from './database.js'
 import { deliveriesChannel } from './deliveries.js'
-import { type KeptStatement, keptStatement } from './kept-statements.js'
+import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, acrossTenantsInOneStatement, asUuid, type Db, judged, toTimestamp } from './transaction.js'
 
 const deadEverywhere = 'access.dead_everywhere' satisfies WebhookEvent
@@ -25,18 +25,41 @@ export type DeprovisioningOfTenant = { readonly tenant: TenantId; readonly id: s
  * Marks those events dead, whose last receipt may have come just now, of which no instance is awaited any more, at the time of the last answer; answers how long each took since its barrier.
  *
  * After the transaction that recorded the answers, never in it: of receivers that answer at once, each would see the others still missing. Whoever commits
- * last sees all of them. For one that dies in between the sweep marks it, with the same time. Events are locked in the order of their ids.
+ * last sees all of them. For one that dies in between the sweep marks it, with the same time (`markSweptDeadAcrossTenants`). Events are locked in the order of their ids.
  */
 export async function markEventsDead(database: Database, answered: readonly DeprovisioningOfTenant[]): Promise<readonly number[]> {
   if (answered.length === 0) return []
-  const keys = [answered.map(({ tenant }) => tenant), answered.map(({ id }) => id)]
-  return acrossTenantsInOneStatement(database, (db) => markDead(db, markedAnswered, keys))
+  return acrossTenantsInOneStatement(database, (db) => markDead(db, answered))
 }
 
-/** The same for whatever was swept, at most `limit` events. */
-export function markEventsDeadAcrossTenants(db: AcrossDb, limit: number): Promise<readonly number[]> {
-  return markDead(db, markedSwept, [limit])
+/**
+ * Whose last answer came, with nobody left to mark it, is looked for so long after the sweep. What one receiver never answers (a stream that was ended, say)
+ * is not dead for as long as it is kept, and would else be looked at every minute.
+ */
+export const lookedForDeathSeconds = 7 * 86_400
+
+/** `before`: where the look before this one ended. */
+export type LookForDeath = { readonly since: Instant; readonly before: SweptPosition | undefined; readonly limit: number }
+export type SweptPosition = { readonly sweptAt: Instant; readonly id: string }
+/** `next`: undefined where that was the last. */
+export type LookedForDeath = { readonly seconds: readonly number[]; readonly next: SweptPosition | undefined }
+
+/** The same for what was swept since then, also where nobody had to hear of it: of `limit` events that are not dead, the newest first. */
+export async function markSweptDeadAcrossTenants(db: AcrossDb, { since, before, limit }: LookForDeath): Promise<LookedForDeath> {
+  const { rows } = await db.query<DeprovisioningOfTenant & SweptPosition>(undead, [
+    ...[toTimestamp(since), before === undefined ? null : toTimestamp(before.sweptAt), before?.id ?? null, limit],
+  ])
+  if (rows.length === 0) return { seconds: [], next: undefined }
+  const seconds = await markDead(db, rows)
+  return { seconds, next: rows.length < limit ? undefined : rows.at(-1) }
 }
+
+const undead = keptStatement(
+  `SELECT tenant_id AS tenant, id, swept_at AS "sweptAt" FROM deprovisioning_events
+    WHERE dead_at IS NULL AND swept_at IS NOT NULL AND receivers_folded_at IS NULL AND swept_at > $1
+      AND (swept_at, id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    ORDER BY swept_at DESC, id DESC LIMIT $4`,
+)
 
 const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
@@ -54,35 +77,27 @@ const newsOfDeath = `
       UNION ALL SELECT g.subject_id::text FROM grants g WHERE dead.target = 'grant' AND g.tenant_id = dead.tenant_id AND g.id = ${asUuid('dead.target_id')}) person ON true
   ON CONFLICT (tenant_id, event_id, destination_id, order_key, part) DO NOTHING RETURNING id`
 
-/** SQL: which events, and that the receipt `r` has not been settled. */
-type Conditions = { readonly which: string; readonly isAwaited: string }
+// Found by the key of each event: the indexes of what is pending would be read whole, as long as little is known of the tables.
+const markedDead = keptStatement(
+  `WITH due AS MATERIALIZED (
+     SELECT tenant_id, id FROM deprovisioning_events WHERE dead_at IS NULL AND (tenant_id, id) IN (
+        SELECT e.tenant_id, e.id FROM deprovisioning_events e
+         WHERE ${judged('e.dead_at IS NULL AND e.swept_at IS NOT NULL AND e.receivers_folded_at IS NULL')}
+           AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND ${judged(`NOT ${isSettled}`)})
+           AND (e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])))
+      ORDER BY tenant_id, id FOR NO KEY UPDATE
+   ), dead AS (
+     UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
+        (SELECT max(coalesce(acknowledged_at, lapsed_at)) FROM notice_receipts r WHERE r.tenant_id = deprovisioning_events.tenant_id AND r.event_id = deprovisioning_events.id))
+       FROM due WHERE deprovisioning_events.tenant_id = due.tenant_id AND deprovisioning_events.id = due.id
+      RETURNING deprovisioning_events.tenant_id, deprovisioning_events.id, target, target_id, barrier_at, dead_at
+   ), told AS (${newsOfDeath})
+   SELECT extract(epoch FROM dead_at - barrier_at)::float8 AS seconds, (SELECT pg_notify('${deliveriesChannel}', '') FROM told LIMIT 1)::text AS notified
+     FROM dead`,
+)
 
-const markedDead = ({ which, isAwaited }: Conditions): KeptStatement =>
-  keptStatement(
-    `WITH due AS MATERIALIZED (
-       SELECT tenant_id, id FROM deprovisioning_events WHERE dead_at IS NULL AND (tenant_id, id) IN (
-          SELECT e.tenant_id, e.id FROM deprovisioning_events e
-           WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL AND e.receivers_folded_at IS NULL
-             AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND ${isAwaited}) AND ${which})
-        ORDER BY tenant_id, id FOR NO KEY UPDATE
-     ), dead AS (
-       UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
-          (SELECT max(coalesce(acknowledged_at, lapsed_at)) FROM notice_receipts r WHERE r.tenant_id = deprovisioning_events.tenant_id AND r.event_id = deprovisioning_events.id))
-         FROM due WHERE deprovisioning_events.tenant_id = due.tenant_id AND deprovisioning_events.id = due.id
-        RETURNING deprovisioning_events.tenant_id, deprovisioning_events.id, target, target_id, barrier_at, dead_at
-     ), told AS (${newsOfDeath})
-     SELECT extract(epoch FROM dead_at - barrier_at)::float8 AS seconds, (SELECT pg_notify('${deliveriesChannel}', '') FROM told LIMIT 1)::text AS notified
-       FROM dead`,
-  )
-// Found by the key of each event: the index of what is pending would be read whole, as long as little is known of the table.
-const markedAnswered = markedDead({
-  which: '(e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))',
-  isAwaited: judged(`NOT ${isSettled}`),
-})
-const markedSwept = markedDead({ which: 'true ORDER BY e.swept_at LIMIT $1', isAwaited: `NOT ${isSettled}` })
-
-async function markDead(db: AcrossDb, statement: KeptStatement, parameters: readonly unknown[]): Promise<readonly number[]> {
-  const { rows } = await db.query<{ seconds: number }>(statement, parameters)
+async function markDead(db: AcrossDb, events: readonly DeprovisioningOfTenant[]): Promise<readonly number[]> {
+  const { rows } = await db.query<{ seconds: number }>(markedDead, [events.map(({ tenant }) => tenant), events.map(({ id }) => id)])
   return rows.map(({ seconds }) => seconds)
 }
 

@@ -10,6 +10,7 @@ import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { spokenFor } from './issuers.js'
 import { given, keptStatement } from './kept-statements.js'
+import type { DeprovisioningOfTenant } from './notice-receipts.js'
 import { hasLivingGrant, type RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -145,19 +146,21 @@ async function listCondemnedKeys(db: AcrossDb, issuer: StreamIssuer): Promise<re
 /** A notice that was written in the moment in which a stream closed may owe it a receipt: looked at for this long. */
 const closedLatelySeconds = 3600
 
-/**
- * Streams that have stopped listening are closed: "dead everywhere" waits only for those that live, and their receipts say so. Answers how many it closed.
- */
-export async function closeLapsedStreamsAcrossTenants(db: AcrossDb, now: Instant, lapsedBefore: Instant): Promise<number> {
-  const { rowCount } = await db.query(
+/** `events`: for which one of them is awaited no longer; each may be dead everywhere by it (`markEventsDead`). */
+export type ClosedStreams = { readonly closed: number; readonly events: readonly DeprovisioningOfTenant[] }
+
+/** Streams that have stopped listening are closed: "dead everywhere" waits only for those that live, and their receipts say so. */
+export async function closeLapsedStreamsAcrossTenants(db: AcrossDb, now: Instant, lapsedBefore: Instant): Promise<ClosedStreams> {
+  const { rows } = await db.query<ClosedStreams>(
     `WITH closed AS (UPDATE notice_streams SET closed_at = $1 WHERE closed_at IS NULL AND heard_at < $2 RETURNING id),
      lapsed AS (
        UPDATE notice_receipts SET lapsed_at = $1 FROM (SELECT id FROM closed UNION SELECT id FROM notice_streams WHERE closed_at > $3) gone
-        WHERE notice_receipts.stream_id = gone.id AND acknowledged_at IS NULL AND lapsed_at IS NULL
-     ) SELECT 1 FROM closed`,
+        WHERE notice_receipts.stream_id = gone.id AND acknowledged_at IS NULL AND lapsed_at IS NULL RETURNING tenant_id, event_id
+     ) SELECT (SELECT count(*)::int FROM closed) AS closed,
+         (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('tenant', tenant_id, 'id', event_id)), '[]') FROM lapsed) AS events`,
     [toTimestamp(now), toTimestamp(lapsedBefore), toTimestamp(addSeconds(now, -closedLatelySeconds))],
   )
-  return rowCount
+  return rows[0] ?? { closed: 0, events: [] }
 }
 
 const countedReceivers = keptStatement(

@@ -73,6 +73,26 @@ export async function insertMembers(
   return rows.map((row) => row.id)
 }
 
+/** Whether a change leaves more than the limit. The group is looked into only where whom it has and whom it gets may be too many together. */
+export async function overfills(
+  db: Db,
+  { tenant }: Directory,
+  group: Group,
+  { from, add, remove }: MemberChange,
+  known: readonly KnownMember[],
+): Promise<boolean> {
+  if (from === 'none') return add.size > mostMembers
+  if (group.member_count + add.size <= mostMembers) return false
+  // Who is in it and is named goes, or is there already; nobody is named for both.
+  const named = [...[...remove].filter(isUuid), ...known.map(({ id }) => id)]
+  const { rowCount } = await db.query(
+    'SELECT 1 FROM scim_group_members WHERE tenant_id = $1 AND group_id = $2 AND generation = $3 AND member_id = ANY ($4::uuid[])',
+    [tenant, group.id, group.generation, named],
+  )
+  const more = known.length - rowCount
+  return more > 0 && group.member_count + more > mostMembers
+}
+
 type MembersChanged = {
   readonly added: number
   readonly removed: number

@@ -20,6 +20,7 @@ import {
   insertMembers,
   listMembers,
   mostMembers,
+  overfills,
   removeFromGroups,
   touchedByGroup,
   touchedOf,
@@ -154,8 +155,7 @@ export async function updateScimGroup<E>(
   const known = await findMembers(db, caller, members.add)
   // Nobody is let stay because somebody else, who is to be added, is not there: only a request that takes nobody away is refused.
   if (known.length < members.add.size && onlyAdds(members)) return err({ kind: 'members_unknown' })
-  const mayHold = members.add.size + (onlyAdds(members) ? before.member_count : 0)
-  if (members.add.size > 0 && mayHold > mostMembers) return err({ kind: 'members_too_many' })
+  if (await overfills(db, caller, before, members, known)) return err({ kind: 'members_too_many' })
   const full = await findFullNesting(db, caller, before, members, known)
   if (full) return err({ kind: `nested_in_${full}` })
   const isRenamed = data.displayName !== before.display_name || data.externalId !== (before.external_id ?? undefined)

@@ -16,7 +16,7 @@ import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.j
 import { raiseClaimsOfUser } from './directory.js'
 import { keepEndDate } from './end-dates.js'
 import { keptStatement } from './kept-statements.js'
-import { endNamesakes } from './namesakes.js'
+import { announceNamesakes, type EndedNamesakes, endNamesakes } from './namesakes.js'
 import { findByRecordedKey } from './recorded-key.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
@@ -294,10 +294,20 @@ async function keepEnd(db: Db, caller: ScimCaller, user: ScimUser): Promise<void
   const found = asks ? await linkLeaving(db, caller, user) : []
   await keepEndDate(db, caller, user)
   if (found.length > 1 && user.active)
-    await endNamesakes(db, found, { ...namesakesOf(caller, user), reason: 'the directory named the end of her access', isNews: false })
+    await endAllOf(db, caller, user, found, { reason: 'the directory named the end of her access', isNews: false })
 }
 
-const namesakesOf = (caller: ScimCaller, user: ScimUser) => ({ ...caller, source: 'scim' as const, named: `scim:${user.id}` })
+/** Last of all in the transaction (`announceNamesakes`). */
+async function endAllOf(
+  db: Db,
+  caller: ScimCaller,
+  user: ScimUser,
+  found: readonly SubjectId[],
+  said: Pick<EndedNamesakes, 'reason' | 'isNews'>,
+): Promise<void> {
+  const tells = await endNamesakes(db, found, { ...caller, ...said, source: 'scim', named: `scim:${user.id}` })
+  if (tells) await announceNamesakes(db, caller)
+}
 
 /** `isKeptOut`: by the directory itself, whoever else does. */
 type Linked = { readonly id: SubjectId; readonly isOut: boolean; readonly isKeptOut: boolean }
@@ -319,7 +329,7 @@ type TakenAway = { readonly reason: string; readonly isNews: boolean; readonly d
 async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, { reason, isNews, deactivate = true }: TakenAway): Promise<void> {
   const known = await linkedSubjects(db, caller, user)
   const found = known.length > 0 ? [] : await linkLeaving(db, caller, user)
-  if (found.length > 1) return endNamesakes(db, found, { ...namesakesOf(caller, user), reason, isNews })
+  if (found.length > 1) return endAllOf(db, caller, user, found, { reason, isNews })
   const subjects = found.length === 1 ? await linkedSubjects(db, caller, user) : known
   const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
   if (subjects.length === 0 && isNews)

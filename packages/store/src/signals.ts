@@ -13,7 +13,7 @@ import { announce } from './announcements.js'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent } from './deprovisioning.js'
 import { holdEnd } from './end-session.js'
-import { endNamesakes } from './namesakes.js'
+import { announceNamesakes, endNamesakes } from './namesakes.js'
 import { findByRecordedKey, type KeyedUser } from './recorded-key.js'
 import { type Db, toTimestamp } from './transaction.js'
 import { heldAddress, holdSignalled, keepUnmatchedSignal } from './unmatched-signals.js'
@@ -40,12 +40,17 @@ export type Signalled = {
 }
 
 /**
- * `done`: from the commit on. Otherwise nothing was taken away, and the event is kept as an alarm; or, `full`, nothing of it is kept, and whoever sent it
- * must be told to send it again.
+ * `done`: from the commit on. Otherwise nobody was found, or only several of whom each may be meant, who are ended; and the event is kept as an alarm, or,
+ * `full`, nothing of it is kept, and whoever sent it must be told to send it again.
  */
 export type SignalOutcome = 'done' | 'unknown' | 'ambiguous' | 'full'
-/** `isMass`: it was the one that made the connection's signals so many that somebody has to be told (`alarmMass`). */
-export type TakenAway = { readonly outcome: SignalOutcome; readonly isMass: boolean }
+export type TakenAway = {
+  readonly outcome: SignalOutcome
+  /** It was the one that made the connection's signals so many that somebody has to be told. */
+  readonly isMass: boolean
+  /** Somebody has to be told of those of whom each may be meant. */
+  readonly alarmsNamesakes: boolean
+}
 
 export const signalLimits = {
   /** So many people in so short a time are an alarm. Nothing is held back for it: what the IdP signed has happened. docs/adr/0056 */
@@ -53,6 +58,7 @@ export const signalLimits = {
   massWindowSeconds: 600,
 } as const
 
+/** Whoever calls it has told what is to be told of it, last of all (`alarmTaken`). */
 export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway> {
   const { tenant, person } = signalled
   // Before anybody is looked for: a first login under this name either is seen below, or sees this and is not believed.
@@ -61,18 +67,26 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
   const held = await nameToHold(db, signalled)
   if (held !== undefined) await holdSignalled(db, tenant, signalled.connectionId, held)
   const found = await find(db, signalled, person)
-  const event = { tenant, source: 'signal' as const, reason: signalled.reason, now: signalled.now, requestId: signalled.requestId }
-  const newEventId = () => signalled.newId() as DeprovisioningEventId
-  if (!Array.isArray(found)) {
-    if (held !== undefined && !(await keepForLater(db, signalled, held))) return { outcome: 'full', isMass: false }
-    const named = nameOf(signalled)
-    await recordUnmatchedEvent(db, { ...event, eventId: newEventId(), targetId: named })
-    if (found.namesakes.length > 0) await endNamesakes(db, found.namesakes, { ...signalled, source: event.source, named, isNews: true })
-    return { outcome: found.outcome, isMass: false }
-  }
-  const taking = { ...event, target: 'subject' as const, toldAt: signalled.toldAt, deactivate: signalled.deactivate }
-  for (const targetId of found) await deprovision(db, { ...taking, eventId: newEventId(), targetId })
-  return { outcome: 'done', isMass: await countTowardsAlarm(db, signalled) }
+  if (!Array.isArray(found)) return takeFromNamesakes(db, signalled, found, held)
+  const { reason, now, requestId, toldAt, deactivate, newId } = signalled
+  const taking = { tenant, source: 'signal', target: 'subject', reason, now, requestId, toldAt, deactivate } as const
+  for (const targetId of found) await deprovision(db, { ...taking, eventId: newId() as DeprovisioningEventId, targetId })
+  return { outcome: 'done', isMass: await countTowardsAlarm(db, signalled), alarmsNamesakes: false }
+}
+
+/** Nobody is meant for sure. Those who may be are ended whether or not there is room for whoever comes later. */
+async function takeFromNamesakes(
+  db: Db,
+  signalled: Signalled,
+  { outcome, namesakes }: NotFound,
+  held: string | undefined,
+): Promise<TakenAway> {
+  const { tenant, reason, now, requestId, newId } = signalled
+  const [source, named] = ['signal', nameOf(signalled)] as const
+  const alarmsNamesakes = namesakes.length > 0 && (await endNamesakes(db, namesakes, { ...signalled, source, named, isNews: true }))
+  if (held !== undefined && !(await keepForLater(db, signalled, held))) return { outcome: 'full', isMass: false, alarmsNamesakes }
+  await recordUnmatchedEvent(db, { tenant, source, reason, now, requestId, eventId: newId() as DeprovisioningEventId, targetId: named })
+  return { outcome, isMass: false, alarmsNamesakes }
 }
 
 /** Under which name whoever comes later meets it: her id, or her address where the connection may speak of it. */
@@ -105,9 +119,15 @@ async function countTowardsAlarm(db: Db, { tenant, connectionId, now }: Signalle
 
 type Alarm = Pick<Signalled, 'tenant' | 'connectionId' | 'now' | 'requestId'>
 
-/** That the signals of a connection are very many, once `takeAway` says so. */
-export const alarmMass = (db: Db, at: Alarm): Promise<void> =>
-  alarm(db, at, 'connection.mass_revocation', { people: signalLimits.massPeople })
+/** What is to be told of what was taken away. Where `alarm` may stand, and nowhere before. */
+export async function alarmTaken(
+  db: Db,
+  at: Alarm,
+  { isMass, alarmsNamesakes }: Pick<TakenAway, 'isMass' | 'alarmsNamesakes'>,
+): Promise<void> {
+  if (alarmsNamesakes) await announceNamesakes(db, at)
+  if (isMass) await alarm(db, at, 'connection.mass_revocation', { people: signalLimits.massPeople })
+}
 
 /**
  * In the trail, and to the contacts of the tenant. Behind everything else of its transaction: mails that gather are held from here on, and whoever else
@@ -191,7 +211,7 @@ async function findByAddress(db: Db, { tenant, connectionId }: Signalled, { key,
 }
 
 /** What came of a signal that takes nothing away. */
-export const heardNothing = { outcome: 'nothing', isMass: false } as const
+export const heardNothing = { outcome: 'nothing', isMass: false, alarmsNamesakes: false } as const
 
 export type RecordedSignal = { readonly event: string; readonly outcome: SignalOutcome | 'nothing' }
 

@@ -4,6 +4,7 @@
  * A restore from a dump has another system identifier, a recovery to a point in time and the promotion of a standby another timeline. Each may
  * have lost a barrier that was already answered for. What it cannot see: a copy of the files of a stopped server put back in place.
  */
+import type pg from 'pg'
 import type { Database } from './database.js'
 import { type AcrossDb, acrossTenants } from './transaction.js'
 
@@ -32,11 +33,21 @@ type Row = {
 }
 
 /** The timeline is that of the log being written now: after a promotion the control file still tells the old one for a while. */
+const historyColumns = `(SELECT system_identifier::text FROM pg_control_system()) AS cluster,
+         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline`
+
+export const isSameHistory = (one: History, other: History): boolean => one.cluster === other.cluster && one.timeline === other.timeline
+
+/** On which history this one connection stands. Throws where the server is no primary. */
+export async function findHistory(client: pg.ClientBase): Promise<History> {
+  const { rows } = await client.query<History>(`SELECT ${historyColumns}`)
+  return rows[0] as History
+}
+
 export function findStanding(database: Database): Promise<Standing> {
   return acrossTenants(database, async (db) => {
     const { rows } = await db.query<Row>(
-      `SELECT (SELECT system_identifier::text FROM pg_control_system()) AS cluster,
-         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline,
+      `SELECT ${historyColumns},
          (SELECT database_cluster FROM installation) AS known_cluster, (SELECT database_timeline FROM installation) AS known_timeline,
          current_setting('synchronous_commit') AS commits, current_setting('fsync') AS flushes, current_setting('synchronous_standby_names') AS standbys`,
     )

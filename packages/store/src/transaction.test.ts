@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -138,4 +139,57 @@ test('a connection whose kept plan a migration has made useless fails one transa
   } finally {
     await database.close()
   }
+})
+
+test('a connection that breaks while it is looked at is refused to whoever wanted it, and the process goes on', async () => {
+  let looks = 0
+  const database = createDatabase({
+    url: fixture.url,
+    connectionBudget: 4,
+    admit: async (client) => {
+      looks += 1
+      if (looks > 1) return
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+      const broken = new Promise((resolve) => client.once('end', resolve))
+      await asOwner(fixture.ownerUrl, 'SELECT pg_terminate_backend($1)', [rows[0]?.pid])
+      await broken
+      await client.query('SELECT 1')
+    },
+  })
+  const one = () => acrossTenants(database, (db) => db.query<{ one: number }>('SELECT 1 AS one'))
+  await expect(one()).rejects.toThrow()
+  expect((await one()).rows).toEqual([{ one: 1 }])
+  await database.close()
+})
+
+/** What a server sends that ends a connection: severity, SQLSTATE, message (PostgreSQL, Message Formats, ErrorResponse). */
+const ended = ((fields: string) => {
+  const message = Buffer.from(`E....${fields}\0`)
+  message.writeInt32BE(message.length - 1, 1)
+  return message
+})('SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0')
+const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
+
+test('a connection that the server ends with the word by which it opens it fails one transaction, and not the process', async () => {
+  const { hostname, port } = new URL(fixture.url)
+  let toEnd = 1
+  const proxy = createServer((near) => {
+    const far = connect(Number(port), hostname)
+    near.pipe(far)
+    far.on('data', (data) => {
+      const isOpened = data.subarray(-readyForQuery.length).equals(readyForQuery)
+      if (isOpened && toEnd-- > 0) near.end(Buffer.concat([data, ended]))
+      else near.write(data)
+    })
+    for (const socket of [near, far]) socket.on('error', () => undefined).on('close', () => [near, far].map((each) => each.destroy()))
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const url = new URL(fixture.url)
+  url.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const database = createDatabase({ url: url.href, connectionBudget: 4 })
+  const one = () => acrossTenants(database, (db) => db.query<{ one: number }>('SELECT 1 AS one'))
+  await expect(one()).rejects.toThrow()
+  expect((await one()).rows).toEqual([{ one: 1 }])
+  await database.close()
+  await new Promise((resolve) => proxy.close(resolve))
 })

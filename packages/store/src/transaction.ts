@@ -174,8 +174,6 @@ const beginMs = 5_000
 async function transaction<T>(pool: pg.Pool, begin: string, run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
-  // The pool hears only of idle connections. One that breaks between two statements would end the process; the next statement meets the fault.
-  client.on('error', leaveToTheNextStatement)
   try {
     await client.query({ text: begin, query_timeout: beginMs } as pg.QueryConfig)
     const value = await run(client)
@@ -185,12 +183,9 @@ async function transaction<T>(pool: pg.Pool, begin: string, run: (client: pg.Poo
     broken = isUnanswered(error) || isOutdated(error) ? error : await rollBack(client)
     throw error
   } finally {
-    client.off('error', leaveToTheNextStatement)
     client.release(broken)
   }
 }
-
-const leaveToTheNextStatement = (): void => undefined
 
 /** pg says it without a code: the answer did not come in time. What was sent may have happened, and the connection answers nothing any more. */
 const isUnanswered = (error: unknown): error is Error => error instanceof Error && error.message === 'Query read timeout'

@@ -1,3 +1,2 @@
 -- A sweep reads what is over, and not all that there is, however often it looks in a run.
 CREATE INDEX "outbox_done" ON "outbox" ("done_at") WHERE "done_at" IS NOT NULL;
-CREATE INDEX "notices_expires_at_idx" ON "notices" ("expires_at");

@@ -80,6 +80,3 @@ CREATE TRIGGER front_clients_bound AFTER UPDATE OF scope_ceiling, access_token_t
   EXECUTE FUNCTION bind_front_clients();
 CREATE TRIGGER front_client_gone AFTER DELETE ON "clients" FOR EACH ROW
   WHEN (OLD.tenant_id = '00000000-0000-0000-0000-000000000000' AND OLD.pre_approved) EXECUTE FUNCTION bind_front_clients();
-
--- Copies that are there already.
-UPDATE clients AS c SET approved_at_front = false FROM issuers AS i WHERE i.tenant_id = c.tenant_id AND i.id = c.issuer_id AND i.kind = 'front_member';

@@ -80,6 +80,9 @@ export const clientShape = z.strictObject({
     .nullable()
     .describe('Of a client of the front issuer at a tenant: what it may have in its own name there; null: its ceiling says it'),
   blockedAt: timeOrNull,
+  documentWithdrawnAt: timeOrNull.describe(
+    'Since when its metadata document is gone, or none: it begins nothing, and soon gets no more tokens',
+  ),
   lastUsedAt: timeOrNull.describe(
     'When a client that registered itself last got a token, exact to a day; null: never, or another kind of client',
   ),
@@ -143,6 +146,7 @@ const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   machineAccess: client.machineAccess?.map(({ resource, scopes }) => ({ resource, scopes: [...scopes] })) ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
+  documentWithdrawnAt: toIsoOrNull(client.documentWithdrawnAt),
   lastUsedAt: toIsoOrNull(client.lastUsedAt),
   stated: client.stated === undefined ? null : { issuer: client.stated.issuer, softwareId: client.stated.softwareId ?? null },
   logoUri: client.logoUri ?? null,

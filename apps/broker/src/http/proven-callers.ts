@@ -2,7 +2,8 @@
  * Who has proven himself to this process lately, by what he presented and at which issuer. Such a caller counts for himself and no longer for his client address, so
  * that no stranger who comes from there keeps him out.
  *
- * It decides under what a call is counted, and nothing else: each call is proven anew, and what is refused is forgotten at once. Held are hashes.
+ * It decides under what a call is counted, and nothing else: each call is proven anew, and what is refused is forgotten at once. Held are hashes, of each
+ * credential the latest spelling alone: whoever writes one in ten thousand ways crowds nobody out.
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
@@ -18,12 +19,14 @@ export const mostProvenCallers = 10_000
 
 export type Presenting = Pick<HttpRequest, 'params' | 'headers'>
 
-const byDatabase = new WeakMap<Database, LatestUsed<string, Instant>>()
+type Proven = { readonly byPresented: LatestUsed<string, Instant>; readonly presentedBy: LatestUsed<string, string> }
+const byDatabase = new WeakMap<Database, Proven>()
 
-function callersOf(database: Database): LatestUsed<string, Instant> {
+function callersOf(database: Database): Proven {
   const known = byDatabase.get(database)
   if (known !== undefined) return known
-  const made = createLatestUsed<string, Instant>({ most: mostProvenCallers, weight: mostProvenCallers })
+  const limits = { most: mostProvenCallers, weight: mostProvenCallers }
+  const made = { byPresented: createLatestUsed<string, Instant>(limits), presentedBy: createLatestUsed<string, string>(limits) }
   byDatabase.set(database, made)
   return made
 }
@@ -31,13 +34,20 @@ function callersOf(database: Database): LatestUsed<string, Instant> {
 /** The same credential may be good at one issuer and not at another. */
 const keyOf = ({ params, headers }: Presenting): string => sha256Base64url(`${params['tenant'] ?? ''} ${headers['authorization'] ?? ''}`)
 
-export const noteProven = ({ database, clock }: BrokerDeps, caller: Presenting): void =>
-  callersOf(database).set(keyOf(caller), addSeconds(clock.now(), provenForSeconds), 1)
+/** `credentialId`: of what he presented, which can be written in several ways. */
+export function noteProven({ database, clock }: BrokerDeps, caller: Presenting, credentialId: string): void {
+  const { byPresented, presentedBy } = callersOf(database)
+  const [key, credential] = [keyOf(caller), `${caller.params['tenant'] ?? ''} ${credentialId}`]
+  const before = presentedBy.get(credential)
+  if (before !== undefined && before !== key) byPresented.delete(before)
+  presentedBy.set(credential, key, 1)
+  byPresented.set(key, addSeconds(clock.now(), provenForSeconds), 1)
+}
 
-export const noteUnproven = ({ database }: BrokerDeps, caller: Presenting): void => callersOf(database).delete(keyOf(caller))
+export const noteUnproven = ({ database }: BrokerDeps, caller: Presenting): void => callersOf(database).byPresented.delete(keyOf(caller))
 
 export function isProvenLately({ database, clock }: BrokerDeps, caller: Presenting): boolean {
   if (caller.headers['authorization'] === undefined) return false
-  const until = callersOf(database).get(keyOf(caller))
+  const until = callersOf(database).byPresented.get(keyOf(caller))
   return until !== undefined && clock.now() < until
 }

@@ -72,8 +72,12 @@ export const rateLimits = {
    * and not held up.
    */
   tenant_unproven: { perSecond: 500, burst: 10_000 },
-  /** The same of resource servers that ask of tokens, apart from those, and of clients that give tokens back: neither is held up by the others' strangers. */
+  /**
+   * The same of resource servers that ask of tokens, and of those that would hear, apart from those, and of clients that give tokens back: none is held up by
+   * the others' strangers.
+   */
   tenant_unproven_introspection: { perSecond: 200, burst: 4000 },
+  tenant_unproven_signals: { perSecond: 200, burst: 4000 },
   tenant_unproven_revocation: { perSecond: 200, burst: 4000 },
   /** Refresh tokens, or what looks like some, that are given back at one tenant by clients for which nobody vouches: by its look nobody can tell a real one. */
   tenant_revocation: { perSecond: 200, burst: 4000 },
@@ -98,7 +102,7 @@ export const rateLimits = {
   resource_server_address: { perSecond: 200, burst: 2000 },
   /** Sets of public keys, per client address: who cannot have them believes neither tokens nor notices. */
   keys_address: { perSecond: 200, burst: 2000 },
-  /** Streams that the guards of one resource server open: all replicas of a large fleet at once, and then one now and then. Each is answered with every living barrier. */
+  /** Streams that the guards of one resource server open at one issuer: all replicas of a large fleet at once, and then one now and then. Each is answered with every living barrier. */
   guard_stream: { perSecond: 5, burst: 1000 },
   /** Grants opened for one person who signs in. */
   subject: { perSecond: 1, burst: 200 },

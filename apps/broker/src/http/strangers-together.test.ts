@@ -114,6 +114,40 @@ it('those who guess the credential of a resource server are limited together; on
   expect([(await introspect(acme)()).status, (await introspect(acme)()).status]).toEqual([401, 429])
 })
 
+it('those who guess it where guards listen are, too; a guard that proved itself here is not held up by them, in whichever way it writes its credential', async () => {
+  const hear =
+    (tenant: ATenant, secret = tenant.credentialSecret, scheme = 'Basic') =>
+    () => {
+      const authorization = `${scheme} ${Buffer.from(`${tenant.credentialId}:${secret}`).toString('base64')}`
+      const body = JSON.stringify({ streamId: '00000000-0000-4000-8000-000000000000', returnImmediately: true })
+      const headers = { ...fromAnotherAddress(), authorization, 'content-type': 'application/json' }
+      return fetch(`${broker.url}/t/${tenant.slug}/ssf/poll`, { method: 'POST', body, headers })
+    }
+  await asOwner(fixture.ownerUrl, 'UPDATE resource_credentials SET revoked_at = NULL')
+  expect((await hear(acme)()).status).toBe(404)
+  now = addSeconds(now, 100)
+  const most = mostOf('tenant_unproven_signals')
+  expect(await statusesOf(most + 2, hear(acme, 'wrong'))).toEqual(
+    new Map([
+      [401, most],
+      [429, 2],
+    ]),
+  )
+  expect((await hear(acme)()).status).toBe(404)
+  expect((await hear(globex)()).status).toBe(404)
+  // Another spelling of it is nobody known, until there is room to prove it; then it is the one that is remembered.
+  expect((await hear(acme, acme.credentialSecret, 'basic')()).status).toBe(429)
+  now = addSeconds(now, 100)
+  expect((await hear(acme, acme.credentialSecret, 'basic')()).status).toBe(404)
+  expect(await statusesOf(most, hear(acme, 'wrong'))).toEqual(
+    new Map([
+      [401, most - 1],
+      [429, 1],
+    ]),
+  )
+  expect([(await hear(acme, acme.credentialSecret, 'basic')()).status, (await hear(acme)()).status]).toEqual([404, 429])
+})
+
 it('what looks like a refresh token is given back within a limit of its own; what is signed, and what a client gives back that is meant, are not held up', async () => {
   idp.says = { sub: 'lena', groups: ['staff'], amr: ['pwd', 'otp'] }
   const headers = fromAnotherAddress()

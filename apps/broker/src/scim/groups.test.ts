@@ -1,6 +1,7 @@
 /** Groups in the words of the directories that send them, over HTTP to the real broker on a real PostgreSQL. */
 import { randomUUID } from 'node:crypto'
 import { mostNamedPeople } from '@drawbridge/store/directory'
+import { mostMembers } from '@drawbridge/store/scim-group-members'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type ScimBroker } from '../../test/a-directory.js'
@@ -258,6 +259,21 @@ describe('what it does to people', () => {
     expect((await call('PUT', `/Groups/${group}`, { displayName: 'x' }, stale)).status).toBe(412)
     expect((await call('DELETE', `/Groups/${group}`, undefined, stale)).status).toBe(412)
     expect(await membersOf(company)).toHaveLength(2)
+  })
+
+  test.each([
+    { way: 'by id', out: (bob: string) => `members[value eq "${bob}" or value eq "${randomUUID()}"]` },
+    { way: 'by name', out: () => 'members[display sw "bob"]' },
+  ])('a full one takes one for each who was in it and whom the same request takes out, $way, and no more', async ({ out }) => {
+    const company = await aCompany()
+    const { call, group, ada, bob, cy, dan } = company
+    await owner('UPDATE scim_groups SET member_count = $2 WHERE id = $1', [group, mostMembers])
+    const change = (...more: readonly string[]) =>
+      call('PATCH', `/Groups/${group}`, patchOf({ op: 'remove', path: out(bob) }, { op: 'add', path: 'members', value: more }))
+    expect(await change(cy, dan)).toMatchObject({ status: 400, body: { detail: expect.stringContaining('mostMembers') } })
+    expect(new Set(await membersOf(company))).toEqual(new Set([ada, bob]))
+    expect((await change(ada, cy)).status).toBe(204)
+    expect(new Set(await membersOf(company))).toEqual(new Set([ada, cy]))
   })
 
   test('its changes stand in the trail, with whom it named in vain', async () => {

@@ -11,9 +11,9 @@ import {
   toScimGroupResource,
 } from '@drawbridge/core/scim/group'
 import type { JsonObject } from '@drawbridge/core/scim/json'
-import { clearMemberChange, memberChangeOf, memberOperations, membersLeftByReplacement } from '@drawbridge/core/scim/leaving-members'
-import { isOfMembers, type MemberChange, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
-import { patchMembers } from '@drawbridge/core/scim/member-list'
+import { clearMemberChange, memberOperations, membersLeftByReplacement } from '@drawbridge/core/scim/leaving-members'
+import { type MemberChange, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import { patchMembers, patchRefusedMembers } from '@drawbridge/core/scim/member-list'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbridge/core/scim/projection'
 import { groupType } from '@drawbridge/core/scim/resource-type'
@@ -70,27 +70,12 @@ const patching =
   async (group, readMembers) => {
     const plan = planGroupPatch(operations)
     if (!plan.ok) return plan
-    if (plan.value.kind === 'unclear') return patchingWhole(operations, group, await readMembers(), baseUrl)
     const patched = applyPatch(toGroupDocument(group), plan.value.attributes)
     const data = patched.ok ? fromGroupDocument(patched.value) : patched
-    return data.ok ? ok({ data: data.value, members: plan.value.members }) : data
+    if (!data.ok) return data
+    const members = plan.value.kind === 'clear' ? ok(plan.value.members) : patchMembers(await readMembers(), operations, baseUrl)
+    return members.ok ? ok({ data: data.value, members: members.value }) : members
   }
-
-function patchingWhole(
-  operations: readonly PatchOperation[],
-  group: ScimGroup,
-  before: readonly ScimMember[],
-  baseUrl: string,
-): Result<GroupChange, ScimError> {
-  const others = operations.filter((operation) => !isOfMembers(operation))
-  const patched = applyPatch(toGroupDocument(group), others)
-  if (!patched.ok) return patched
-  const data = fromGroupDocument(patched.value)
-  if (!data.ok) return data
-  const members = patchMembers(before, operations, baseUrl)
-  if (!members.ok) return members
-  return ok({ data: data.value, members: onlyMembers(members.value) })
-}
 
 /** What operations of a refused request leave of the members. Nobody, where they are more than are read. */
 async function leftBy(
@@ -99,7 +84,7 @@ async function leftBy(
   baseUrl: string,
 ): Promise<MemberChange> {
   if (operations === undefined) return onlyMembers(new Set())
-  return clearMemberChange(operations) ?? memberChangeOf(await readMembers(), operations, baseUrl)
+  return clearMemberChange(operations) ?? patchRefusedMembers(await readMembers(), operations, baseUrl)
 }
 
 export const groupsKind: ScimKind = {

@@ -9,7 +9,7 @@ import { signalErrors } from '@drawbridge/core/signals/error'
 import { parseSubjectIdentifier, type SubjectIdentifier } from '@drawbridge/core/signals/subject-identifier'
 import type { Unheard } from '@drawbridge/store/refused-security-events'
 import { believeOnceHere, forgetBelieved } from '@drawbridge/store/replays'
-import { alarmMass, type NamedPerson, type TakenAway, takeAway } from '@drawbridge/store/signals'
+import { alarmTaken, type NamedPerson, type TakenAway, takeAway } from '@drawbridge/store/signals'
 import { inTenant } from '@drawbridge/store/transaction'
 import { issuersOfConnection } from '@drawbridge/upstream/signals/connection-signature'
 import { type GlobalTokenRevocationToken, verifyGlobalTokenRevocation } from '@drawbridge/upstream/signals/global-token-revocation'
@@ -103,8 +103,8 @@ function revoke(http: HttpRequest, deps: BrokerDeps, { connection, token, person
     const taken = await takeAway(db, {
       ...{ ...at, person, deactivate: false, reason: endsAll, toldAt: undefined, newId: () => deps.random.uuid() },
     })
-    if (taken.isMass) await alarmMass(db, at)
     if (taken.outcome === 'full') await forgetBelieved(db, tenant.id, replay)
+    await alarmTaken(db, at, taken)
     return taken
   })
 }

@@ -165,6 +165,21 @@ describe('a Global Token Revocation', () => {
     expect(await acme.isActive(tokens)).toBe(false)
   })
 
+  it('by a key that two people bear chooses neither: what both hold ends, and the contacts are told', async () => {
+    await acme.configure({ issuer: idp, clientId: 'drawbridge', scimLinkKey: { attribute: 'email', scim: 'externalId' } })
+    await acme.owner(
+      "INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, gen_random_uuid(), 'IT', 'it@a.example', now())",
+    )
+    const adas = await acme.signIn()
+    acme.idp.says = { ...acme.idp.says, sub: 'another' }
+    const others = await acme.signIn()
+    expect((await revoke({ sub_id: { format: 'opaque', id: `ada@${acme.tenant().slug}.example` } })).status).toBe(422)
+    expect([await acme.isActive(adas), await acme.isActive(others)]).toEqual([false, false])
+    expect(await acme.owner("SELECT acts -> 0 ->> 'kind' AS kind FROM announcements WHERE tenant_id = $1")).toEqual([
+      { kind: 'deprovisioning.ambiguous' },
+    ])
+  })
+
   it('is not answered before anything is done: what the database cannot write is 5xx, and may be sent again', async () => {
     const tokens = await acme.signIn()
     const jwt = `Bearer ${await aJwt()}`

@@ -3,7 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { createDatabase } from '@drawbridge/store/database'
 import { recordNoticeAnswers } from '@drawbridge/store/notice-polls'
-import { listRevocationReceipts, markEventsDeadAcrossTenants, type RevocationReceipt } from '@drawbridge/store/notice-receipts'
+import { listRevocationReceipts, markSweptDeadAcrossTenants, type RevocationReceipt } from '@drawbridge/store/notice-receipts'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -121,7 +121,8 @@ it('what nobody came to call dead after the last answer, the sweep does, with th
     recordNoticeAnswers(db, { ...of, ids: [streamId] }, [{ streamId, taken: [jti], refused: {} }], instant(Date.now())),
   )
   expect(await receiptOf('broker died')).toMatchObject({ acknowledged: 1, deadAt: null })
-  await acrossTenants(broker.fixture.database, (db) => markEventsDeadAcrossTenants(db, 100))
+  const look = { since: instant(0), before: undefined, limit: 100 }
+  await acrossTenants(broker.fixture.database, (db) => markSweptDeadAcrossTenants(db, look))
   const receipt = await receiptOf('broker died')
   expect(receipt?.deadAt).toBe(lastOf(receipt))
 })

@@ -58,6 +58,8 @@ export const ofResourceServers = {
 } as const satisfies Partial<EndpointDefinition<never, ProvenReceiver>>
 
 async function admitResource(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenReceiver, Answer>> {
+  const stranger = isProvenLately(deps, http) ? undefined : http.spend('tenant_unproven_signals', tenantOf(http).id)
+  if (stranger) return err(stranger)
   const proven = await proveResource(http, deps)
   const limited = proven.ok
     ? http.spend('resource_server', `${tenantOf(http).id} ${tenantOf(http).issuer.id} ${proven.value.credentialId}`)
@@ -68,7 +70,7 @@ async function admitResource(http: HttpRequest, deps: BrokerDeps): Promise<Resul
 /** Each time anew, also at the end of a long wait. Takes from no limit. */
 export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenReceiver, Answer>> {
   const proven = await proveByCredential(http, deps)
-  if (proven.ok) noteProven(deps, http)
+  if (proven.ok) noteProven(deps, http, proven.value.credentialId)
   else noteUnproven(deps, http)
   return proven
 }

@@ -11,7 +11,7 @@ import { newStreamBody, streamShape } from './event-stream-shapes.js'
 import { createEventStream, forReceivers, type Receiving } from './event-streams.endpoint.js'
 import { type Opened, openStream } from './open-rounds.js'
 import { lateTenants, sayLate } from './poll.endpoint.js'
-import { type ProvenReceiver, refuseSignal, streamIssuerOf } from './resource-credential.js'
+import { type ProvenReceiver, proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
 
 const guard = z.object({ instance: z.string().min(1).max(200).describe('Names this replica; each replica has a stream of its own') })
 const body = z.union([guard, newStreamBody])
@@ -45,11 +45,15 @@ export const streamsEndpoint = endpoint<z.output<typeof body>, ProvenReceiver>({
 })
 
 async function openForGuard(http: Receiving<unknown>, deps: BrokerDeps, instance: string): Promise<Answer> {
-  const limited = http.spend('guard_stream', `${http.caller.tenantId} ${http.caller.credentialId}`)
+  const issuer = streamIssuerOf(http)
+  const limited = http.spend('guard_stream', `${issuer.tenantId} ${issuer.id} ${http.caller.credentialId}`)
   if (limited) return limited
   const id = deps.random.uuid()
-  const opened = await openStream(deps, { resource: http.caller, issuer: streamIssuerOf(http) }, { id, instance })
+  const opened = await openStream(deps, { resource: http.caller, issuer }, { id, instance })
   if (opened === undefined) return refuseSignal('streams_enough')
+  // It may have waited its turn: the barriers are for whoever may have them now.
+  const proven = await proveResource(http, deps)
+  if (!proven.ok) return proven.error
   return jsonInParts(partsOf(http, id, opened), { status: 201, headers: { 'cache-control': 'no-store' } })
 }
 

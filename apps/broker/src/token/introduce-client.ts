@@ -33,7 +33,7 @@ type Asking = Omit<ExchangeContext, 'client' | 'provenKey'> & {
   readonly request: TokenRequest
 }
 
-const unknown = { reason: 'client_authentication_unknown_client' } as const
+const unknown = { reason: 'client_authentication_unknown_client', detail: { why: 'client_unknown' } } as const
 
 /** Lets a client act that proves itself, as `asProvenClient` does; one that the tenant has never heard of, if somebody introduces it. */
 export async function asKnownClient(
@@ -42,7 +42,8 @@ export async function asKnownClient(
   act: (client: ProvenClient) => Promise<Acted<Answer>>,
 ): Promise<Result<Answer, JsonRefusal>> {
   const answered = await asProvenClient(deps, asking.claim, act)
-  if (answered.ok || answered.error.reason !== unknown.reason) return answered
+  // One that is known, and whose document is gone or cannot be read, brings nothing new.
+  if (answered.ok || answered.error.reason !== unknown.reason || answered.error.detail?.['why'] !== unknown.detail.why) return answered
   const isDocument = describesItself(deps, asking.claim)
   if (!isDocument && asking.tenant.issuer.kind !== 'front_member') return answered
   const introduced = isDocument ? await introduceDocument(deps, asking) : await introduceClient(deps, asking)

@@ -7,6 +7,7 @@
  *
  * @spec MCP Enterprise-Managed Authorization, Client Authentication: a client metadata document's URL as client_id
  */
+import type { Client } from '@drawbridge/core/oauth/client'
 import { isDocumentUrl } from '@drawbridge/core/oauth/client-metadata-document'
 import { isWayOpen, whyNothingNewAt } from '@drawbridge/core/oauth/client-registration'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
@@ -19,25 +20,25 @@ import { noteClientAsked } from '../clients/note-client-asked.js'
 import { allowsLoopbackDocuments, resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
+import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ExchangeContext } from './exchange.js'
 import { isNamedByTrusted } from './grants/jwt-bearer.js'
 
 type Asking = Pick<ExchangeContext, 'http' | 'tenant' | 'now'> & { readonly claim: ClientClaim; readonly request: TokenRequest }
 
-const unknown = { reason: 'client_authentication_unknown_client' } as const
+const unknown = { reason: 'client_authentication_unknown_client', detail: { why: 'client_unknown' } } as const
 
 export const describesItself = (deps: BrokerDeps, { presented }: ClientClaim): boolean =>
   isDocumentUrl(presented.clientId, { allowLoopback: allowsLoopbackDocuments(deps) })
 
-/** `known`: from now on. Whoever is known already is refused for another reason, and brings nothing new. */
+/** Of one that the tenant does not know. `known`: from now on. */
 export async function introduceDocument(
   deps: BrokerDeps,
   { http, tenant, now, claim, request }: Asking,
 ): Promise<Result<Answer | 'known', JsonRefusal>> {
   const id = claim.presented.clientId as ClientId
   if (request.grantType !== jwtBearerGrantType) return err(unknown)
-  if (await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id })) return err(unknown)
   if (!(await isLetIn(deps, tenant, id))) return err({ reason: 'registration_way_closed' })
   // Nobody has proven anything: counted with those that have no credential.
   const limited = http.spend('tenant_token', tenant.id)
@@ -45,8 +46,17 @@ export async function introduceDocument(
   if (!(await isNamedByTrusted(deps, { tenant, now }, request, id))) return err(unknown)
   const met = await resolveClient(deps, tenant, id, 'authorize', http.spend)
   if (!met.ok) return err(unresolved(met.error))
-  if (whyNothingNewAt(tenant, met.value) === 'not_approved') await noteClientAsked(deps, met.value)
+  if (whyNothingNewAt(tenant, met.value) === 'not_approved') await askForApproval(deps, http, tenant, met.value)
   return ok('known')
+}
+
+/** Of whoever demands one: the tenant, and at the front the vendor, who meets it by its document, too, so that he has something to look at. */
+async function askForApproval(deps: BrokerDeps, http: HttpRequest, tenant: ResolvedTenant, client: Client): Promise<void> {
+  await noteClientAsked(deps, client)
+  if (tenant.vendorsRegistration?.approvalRequired !== true || client.approvedAtFront === true) return
+  const front = await deps.configuration.find(vendorSlug, 'front')
+  const there = front && (await resolveClient(deps, front, client.id, 'authorize', http.spend))
+  if (there?.ok) await noteClientAsked(deps, there.value)
 }
 
 /** By the tenant; at the front by the vendor, too, who may have blocked it there. */

@@ -10,12 +10,18 @@ import { aBroker } from '@drawbridge/testkit/a-broker'
 import { aFrontUrl, aFrontWorld, baseOf, type FrontWorld, type Place, rowsOf } from '@drawbridge/testkit/a-front'
 import { aFrontBringer, type FrontBringer } from '@drawbridge/testkit/a-front-bringer'
 import { anAssertionKey, fetchedFrom } from '@drawbridge/testkit/an-assertion-company'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { rateLimits } from '../http/rate-limit.js'
 
 const places: readonly Place[] = ['acme', 'front for acme']
 const [published, asked] = [new Map<string, unknown>(), [] as string[]]
-const fetchSafely = fetchedFrom(published, asked)
+/** Happens while a document is fetched. */
+let meanwhile: () => Promise<unknown> = async () => undefined
+const fetched = fetchedFrom(published, asked)
+const fetchSafely: typeof fetched = async (...request) => {
+  await meanwhile()
+  return fetched(...request)
+}
 let now: Instant = instant(Date.now())
 let world: FrontWorld
 let idp: FrontBringer
@@ -162,6 +168,63 @@ it('at the front it gets nothing whom the vendor has blocked there', async () =>
   )
   expect(await bring('front for acme', await asserted('front for acme'))).toMatchObject(shut)
   expect(asked).toEqual([])
+})
+
+it('at the front it is blocked whom the vendor blocks while its document is fetched', async () => {
+  const [{ id = '' } = {}] = await rowsOf<{ id: string }>(
+    world,
+    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
+     SELECT tenant_id, id, $1, 'metadata_document', 'Agent', '{}', '{}', 'none', '{}', now() FROM issuers WHERE kind = 'front' RETURNING tenant_id AS id`,
+    [url],
+  )
+  meanwhile = () => rowsOf(world, 'UPDATE clients SET blocked_at = now() WHERE tenant_id = $1 AND client_id = $2', [id, url])
+  try {
+    expect((await bring('front for acme', await asserted('front for acme'))).status).not.toBe(200)
+  } finally {
+    meanwhile = async () => undefined
+  }
+  expect(await rowsOf(world, 'SELECT blocked_at FROM clients WHERE client_id = $1', [url])).toEqual([
+    { blocked_at: expect.any(Date) },
+    { blocked_at: expect.any(Date) },
+  ])
+})
+
+it('at the front it waits for an approval that the vendor demands, where he finds it, and is let in by it', async () => {
+  const every = { metadataDocuments: true, documentHosts: [], dynamic: true, preregistered: true }
+  const demand = async (approvalRequired: boolean) => {
+    expect((await world.call('PUT', '/front-issuer/client-registration', { ...every, approvalRequired })).status).toBe(200)
+    world.broker.deps.configuration.invalidate()
+  }
+  await demand(true)
+  try {
+    expect(await bring('front for acme', await asserted('front for acme'))).toMatchObject(shut)
+    const { clients } = (await world.call('GET', '/front-issuer/clients')).body as { readonly clients: readonly { clientId: string }[] }
+    expect(clients.map(({ clientId }) => clientId)).toContain(url)
+    expect(
+      (await known())
+        .filter(({ asked_at: at }) => at !== null)
+        .map(({ slug }) => slug)
+        .sort(),
+    ).toEqual(['acme', 'vendor'])
+    expect((await world.call('PATCH', `/front-issuer/clients/${encodeURIComponent(url)}`, { preApproved: true })).status).toBe(200)
+    expect(await bring('front for acme', await asserted('front for acme'))).toMatchObject({ status: 200 })
+  } finally {
+    await demand(false)
+  }
+})
+
+it('one whose document is gone is refused for that, and nobody introduces it anew', async () => {
+  expect(await bring('acme', await asserted('acme'))).toMatchObject({ status: 200 })
+  published.delete(url)
+  now = addSeconds(now, 86_400)
+  expect(await bring('acme', await asserted('acme'))).toMatchObject({ status: 200 })
+  now = addSeconds(now, 301)
+  const log = vi.spyOn(world.broker.deps.log, 'info')
+  expect(await bring('acme', await asserted('acme'))).toMatchObject(nobody)
+  expect(JSON.stringify(log.mock.calls)).toContain('client_document_gone')
+  log.mockRestore()
+  const { body } = await world.call('GET', `/tenants/acme/clients/${encodeURIComponent(url)}`)
+  expect(body['documentWithdrawnAt']).toEqual(expect.any(String))
 })
 
 it('one address begins so many of these fetches at once as of any', async () => {

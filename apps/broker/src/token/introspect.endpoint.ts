@@ -38,6 +38,9 @@ export const introspectEndpoint = endpoint({
     const request = parseIntrospectionRequest(http.form.value)
     if (!request.ok) return refuse(request.error)
     const tenant = tenantOf(http)
+    // Before a signature is verified for him.
+    const stranger = isProvenLately(deps, http) ? undefined : http.spend('tenant_unproven_introspection', tenant.id)
+    if (stranger) return stranger
     const token = readAccessToken(deps, tenant, request.value.token)
     const asked = {
       tenantId: tenant.id,
@@ -48,14 +51,12 @@ export const introspectEndpoint = endpoint({
       isTenantsOwn: tenant.issuer.kind === 'tenant',
       now: deps.clock.now(),
     }
-    const stranger = isProvenLately(deps, http) ? undefined : http.spend('tenant_unproven_introspection', tenant.id)
-    if (stranger) return stranger
     const seen = await introspectSettled(deps, tenant, asked, http.requestId)
     if (!seen) {
       noteUnproven(deps, http)
       return refuse({ reason: 'resource_credential_refused' })
     }
-    noteProven(deps, http)
+    noteProven(deps, http, credential.id)
     const limited = http.spend('introspection', `${tenant.id} ${credential.id}`)
     if (limited) return limited
     if (

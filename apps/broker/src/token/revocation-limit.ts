@@ -13,5 +13,7 @@ export function limitOfRevocation(
   const tenant = tenantOf(http)
   if (token && 'grantId' in token) return http.spend('grant_revocation', `${tenant.id} ${token.grantId}`)
   const isMeant = client.authMethod !== 'none' && isVouchedForItself(client)
-  return isMeant ? http.spend('client_revocation', `${tenant.id} ${client.id}`) : http.spend('tenant_revocation', tenant.id)
+  return isMeant
+    ? http.spend('client_revocation', `${tenant.id} ${tenant.issuer.id} ${client.id}`)
+    : http.spend('tenant_revocation', tenant.id)
 }

@@ -2,6 +2,7 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { countDeliveriesAcrossTenants, giveUpOldDeliveriesAcrossTenants } from '@drawbridge/store/deliveries'
 import {
+  briefBatch,
   briefEventKeepSeconds,
   deleteBriefEventsAcrossTenants,
   deleteFoldedEventsAcrossTenants,
@@ -10,20 +11,14 @@ import {
   foldReceiptsAcrossTenants,
   receiversKeepSeconds,
 } from '@drawbridge/store/event-retention'
-import { markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
+import { lookedForDeathSeconds, markEventsDead, markSweptDeadAcrossTenants, type SweptPosition } from '@drawbridge/store/notice-receipts'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
 import { deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
 import { eraseFormerSecretsAcrossTenants } from '@drawbridge/store/plan-webhooks'
 import { deleteExpiredRevocationsAcrossTenants } from '@drawbridge/store/revocations'
 import { sweepMembersAcrossTenants } from '@drawbridge/store/scim-group-members'
-import {
-  deleteExpiredAcrossTenants,
-  eraseLogoutHintsAcrossTenants,
-  type SweptTable,
-  sweptTableNames,
-  sweptTables,
-} from '@drawbridge/store/sweeps'
+import { deleteExpiredAcrossTenants, eraseLogoutHintsAcrossTenants, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import { boundEventStreams } from '../bound-event-streams.js'
 import type { JobDeps } from '../deps.js'
@@ -35,26 +30,47 @@ export const sweepBatch = 5000
 /** Statements per table and run, 1,666 rows a second: a long pause of the worker is made up for in several runs, not in one. */
 export const mostBatches = 20
 
+/** A run of the job. */
+type Run = { readonly deps: JobDeps; readonly now: Instant; readonly faults: unknown[] }
+
+/** Each part is tried, whatever became of those before it. Where one failed the run has failed, and is tried again. */
 export async function sweepExpired(deps: JobDeps): Promise<void> {
-  const now = deps.clock.now()
-  const removed = await inBatches(deps, (db) => deleteDoneAcrossTenants(db, addSeconds(now, -keepDoneSeconds), sweepBatch))
-  // First the streams that would miss what goes then: they are told so.
-  const ended = await boundEventStreams(deps)
-  const notices = await inBatches(deps, (db) => deleteExpiredNoticesAcrossTenants(db, now, sweepBatch))
-  const revocations = await inBatches(deps, (db) => deleteExpiredRevocationsAcrossTenants(db, now, sweepBatch))
-  const closed = await acrossTenants(deps.database, (db) => closeLapsedStreamsAcrossTenants(db, now, addSeconds(now, -streamLapseSeconds)))
-  await inBatches(deps, (db) => markDead(deps, db))
-  await giveUpOldDeliveries(deps)
-  await acrossTenants(deps.database, (db) => eraseFormerSecretsAcrossTenants(db, now))
-  await inBatches(deps, (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
-  let rows = (await sweepMembers(deps)) + (await endEvents(deps, now))
-  for (const table of sweptTableNames) rows += await sweepTable(deps, table)
+  const run: Run = { deps, now: deps.clock.now(), faults: [] }
+  const { now } = run
+  const removed = await batches(run, 'outbox', (db) => deleteDoneAcrossTenants(db, addSeconds(now, -keepDoneSeconds), sweepBatch))
+  const ended = await part(run, 'event streams', () => boundEventStreams(deps))
+  // Streams that would miss what goes then have been told so, or nothing goes.
+  const notices = ended === undefined ? 0 : await batches(run, 'notices', (db) => deleteExpiredNoticesAcrossTenants(db, now, sweepBatch))
+  const revocations = await batches(run, 'revocations', (db) => deleteExpiredRevocationsAcrossTenants(db, now, sweepBatch))
+  const closed = await part(run, 'streams of guards', () => closeStreams(deps, now))
+  await part(run, 'events that are not dead everywhere', () => lookForDeath(deps, now))
+  await part(run, 'deliveries', () => giveUpOldDeliveries(deps))
+  await part(run, 'former secrets', () => acrossTenants(deps.database, (db) => eraseFormerSecretsAcrossTenants(db, now)))
+  await batches(run, 'hints of logout', (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
+  const rows = (await sweepRows(run)) + (await endEvents(run))
   const swept = { removed, notices, revocations, closed, ended, rows }
-  if (Object.values(swept).some((count) => count > 0)) deps.log.info(swept, 'swept what had expired')
+  if (Object.values(swept).some((count = 0) => count > 0)) deps.log.info(swept, 'swept what had expired')
+  if (run.faults.length > 0) throw new AggregateError(run.faults, `${run.faults.length} parts of the sweep failed`)
+}
+
+/** Undefined: it failed, and the run knows. */
+async function part<Value>({ deps, faults }: Run, name: string, sweep: () => Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await sweep()
+  } catch (cause) {
+    faults.push(cause)
+    deps.log.error({ part: name, cause: cause instanceof Error ? cause.message : String(cause) }, 'a part of the sweep failed')
+    return undefined
+  }
+}
+
+/** A part of its own that removes rows; answers how many, and none where it failed. */
+async function batches(run: Run, name: string, sweep: (db: AcrossDb) => Promise<number>, full = sweepBatch): Promise<number> {
+  return (await part(run, name, () => inBatches(run.deps, sweep, full))) ?? 0
 }
 
 /** Until a batch is not full: each is a transaction of its own. Answers how many rows all of them were. */
-async function inBatches(deps: JobDeps, sweep: (db: AcrossDb) => Promise<number>, full = sweepBatch): Promise<number> {
+async function inBatches(deps: JobDeps, sweep: (db: AcrossDb) => Promise<number>, full: number): Promise<number> {
   let rows = 0
   for (let batch = 0; batch < mostBatches; batch++) {
     const swept = await acrossTenants(deps.database, sweep)
@@ -64,16 +80,56 @@ async function inBatches(deps: JobDeps, sweep: (db: AcrossDb) => Promise<number>
   return rows
 }
 
-/** After what refers to them: the evidence shrinks to counts, and goes when nobody asks for it any more. */
-async function endEvents(deps: JobDeps, now: Instant): Promise<number> {
-  const before = (seconds: number) => addSeconds(now, -seconds)
-  const brief = await inBatches(deps, (db) => deleteBriefEventsAcrossTenants(db, before(briefEventKeepSeconds), sweepBatch))
-  const folded = await inBatches(deps, (db) => foldReceiptsAcrossTenants(db, before(receiversKeepSeconds), now, foldBatch), foldBatch)
-  return brief + folded + (await inBatches(deps, (db) => deleteFoldedEventsAcrossTenants(db, before(eventKeepSeconds), sweepBatch)))
+async function sweepRows(run: Run): Promise<number> {
+  let rows = (await part(run, 'members of groups', () => sweepMembers(run.deps))) ?? 0
+  for (const table of sweptTableNames) {
+    const before = addSeconds(run.now, -sweptTables[table].keepSeconds)
+    rows += await batches(run, table, (db) => deleteExpiredAcrossTenants(db, table, before, sweepBatch))
+  }
+  return rows
 }
 
-async function markDead(deps: JobDeps, db: AcrossDb): Promise<number> {
-  const times = await markEventsDeadAcrossTenants(db, sweepBatch)
+/**
+ * After what refers to them: the evidence shrinks to counts, and goes when nobody asks for it any more. A batch of events with many receipts is shorter than
+ * asked for, so only an empty one is the last.
+ */
+async function endEvents(run: Run): Promise<number> {
+  const before = (seconds: number) => addSeconds(run.now, -seconds)
+  const untilEmpty = (name: string, sweep: (db: AcrossDb) => Promise<number>) => batches(run, name, sweep, 1)
+  const brief = await untilEmpty('events kept briefly', (db) =>
+    deleteBriefEventsAcrossTenants(db, before(briefEventKeepSeconds), { events: briefBatch }),
+  )
+  const folded = await untilEmpty('receipts', (db) =>
+    foldReceiptsAcrossTenants(db, before(receiversKeepSeconds), run.now, { events: foldBatch }),
+  )
+  const removed = await untilEmpty('events', (db) => deleteFoldedEventsAcrossTenants(db, before(eventKeepSeconds), { events: sweepBatch }))
+  return brief + folded + removed
+}
+
+/** Of what they were awaited for, some may be dead everywhere by it. */
+async function closeStreams(deps: JobDeps, now: Instant): Promise<number> {
+  const lapsedBefore = addSeconds(now, -streamLapseSeconds)
+  const { closed, events } = await acrossTenants(deps.database, (db) => closeLapsedStreamsAcrossTenants(db, now, lapsedBefore))
+  for (let first = 0; first < events.length; first += sweepBatch)
+    observeDeaths(deps, await markEventsDead(deps.database, events.slice(first, first + sweepBatch)))
+  return closed
+}
+
+/** For whoever recorded a last answer and went before it could say what that meant. Answers how many it found. */
+async function lookForDeath(deps: JobDeps, now: Instant): Promise<number> {
+  const look = { since: addSeconds(now, -lookedForDeathSeconds), limit: sweepBatch }
+  let found = 0
+  let before: SweptPosition | undefined
+  for (let batch = 0; batch < mostBatches; batch++) {
+    const { seconds, next } = await acrossTenants(deps.database, (db) => markSweptDeadAcrossTenants(db, { ...look, before }))
+    found += observeDeaths(deps, seconds)
+    if (next === undefined) break
+    before = next
+  }
+  return found
+}
+
+function observeDeaths(deps: JobDeps, times: readonly number[]): number {
   for (const seconds of times) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
   return times.length
 }
@@ -96,9 +152,4 @@ async function sweepMembers(deps: JobDeps): Promise<number> {
   for (let batch = 0; batch < mostBatches; batch++)
     rows += await acrossTenants(deps.database, (db) => sweepMembersAcrossTenants(db, sweepBatch))
   return rows
-}
-
-function sweepTable(deps: JobDeps, table: SweptTable): Promise<number> {
-  const before = addSeconds(deps.clock.now(), -sweptTables[table].keepSeconds)
-  return inBatches(deps, (db) => deleteExpiredAcrossTenants(db, table, before, sweepBatch))
 }

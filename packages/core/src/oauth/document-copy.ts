@@ -9,7 +9,7 @@ export const documentCopyLimits = {
   withdrawnSeconds: 300,
 } as const
 
-/** Of a copy that has lapsed. It begins nothing new in either case. */
+/** Of a copy that has lapsed. No authorization is begun by it in either case; clients at work, by whichever grant, go on. */
 export function servesClientsAtWork({ documentExpiresAt, documentWithdrawnAt }: Client, now: Instant): boolean {
   const { unreachableSeconds, withdrawnSeconds } = documentCopyLimits
   if (now >= addSeconds(documentExpiresAt ?? now, unreachableSeconds)) return false

@@ -2,10 +2,8 @@
  * Whom a request takes out of a group, whatever else it says. Where it is refused for the rest, they have nothing by the group all the same (`leaving` says the
  * same of people): a directory repeats what was refused, and is refused again, while they go on.
  */
-import type { ScimMember } from './group.js'
 import { isList, isObject, memberOf } from './json.js'
 import { type MemberChange, membersIn, onlyMembers, planGroupPatch, readMemberOperation } from './member-change.js'
-import { leftInList } from './member-list.js'
 import { operationsOn } from './operations-on.js'
 import type { PatchOperation } from './patch.js'
 import { groupType } from './resource-type.js'
@@ -24,14 +22,8 @@ export function membersLeftByReplacement(body: unknown): MemberChange | undefine
 export const memberOperations = (body: unknown): readonly PatchOperation[] | undefined =>
   operationsOn(groupType, 'members', body)?.filter((one) => readMemberOperation(one).ok)
 
-/** Undefined: it is not clear without a look at the members. */
+/** Undefined: it is not clear without a look at the members (`member-list`). */
 export function clearMemberChange(operations: readonly PatchOperation[]): MemberChange | undefined {
   const plan = planGroupPatch(operations)
   return plan.ok && plan.value.kind === 'clear' ? plan.value.members : undefined
-}
-
-/** With that look. Whom the operations add is nobody's loss. */
-export function memberChangeOf(before: readonly ScimMember[], operations: readonly PatchOperation[], baseUrl: string): MemberChange {
-  const left = leftInList(before, operations, baseUrl)
-  return { from: 'present', add: new Set(), remove: new Set(before.flatMap(({ id }) => (left.has(id) ? [] : [id]))) }
 }

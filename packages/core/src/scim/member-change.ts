@@ -24,15 +24,16 @@ export const onlyMembers = (members: ReadonlySet<string>): MemberChange => ({ fr
 /** Nobody loses anything by its being refused. */
 export const onlyAdds = ({ from, remove }: MemberChange): boolean => from === 'present' && remove.size === 0
 
-/** `unclear`: whom it means can be told only by looking at the members. */
+/** `unclear`: whom it means can be told only by looking at the members (`member-list`). */
 export type GroupPatch =
   | { readonly kind: 'clear'; readonly attributes: readonly PatchOperation[]; readonly members: MemberChange }
-  | { readonly kind: 'unclear' }
+  | { readonly kind: 'unclear'; readonly attributes: readonly PatchOperation[] }
 
 /** Costs its operations and the members that they name, and no product of the two. */
 export function planGroupPatch(operations: readonly PatchOperation[]): Result<GroupPatch, ScimError> {
   const attributes: PatchOperation[] = []
   const members: Draft = { from: 'present', add: new Set(), remove: new Set() }
+  let isClear = true
   for (const operation of operations) {
     if (!isOfMembers(operation)) {
       attributes.push(operation)
@@ -41,10 +42,10 @@ export function planGroupPatch(operations: readonly PatchOperation[]): Result<Gr
     const read = readMemberOperation(operation)
     if (!read.ok) return read
     const change = read.value
-    if (change.kind === 'unclear') return ok({ kind: 'unclear' })
-    if (change.kind !== 'nothing') fold(members, change.kind, change.these)
+    if (change.kind === 'unclear') isClear = false
+    else if (change.kind !== 'nothing') fold(members, change.kind, change.these)
   }
-  return ok({ kind: 'clear', attributes, members })
+  return ok(isClear ? { kind: 'clear', attributes, members } : { kind: 'unclear', attributes })
 }
 
 export const isOfMembers = ({ path }: PatchOperation): boolean => path.extension === undefined && path.attribute.name === 'members'

@@ -12,42 +12,57 @@ import { matchesFilter } from './evaluate-filter.js'
 import type { Filter } from './filter.js'
 import { memberToJson, type ScimMember } from './group.js'
 import { isObject, type JsonObject, own } from './json.js'
-import { idOf, isOfMembers, namedBy, readMemberOperation } from './member-change.js'
+import { idOf, isOfMembers, type MemberChange, namedBy, onlyMembers, readMemberOperation } from './member-change.js'
 import type { PatchOperation } from './patch.js'
 import type { PatchPath } from './patch-path.js'
 
 const tooMany = err<ScimError>({ reason: 'scim_value_invalid', detail: 'members, more comparisons than the limit memberComparisons' })
 
-/** Who is then in it. */
 export function patchMembers(
   before: readonly ScimMember[],
   operations: readonly PatchOperation[],
   baseUrl: string,
-): Result<ReadonlySet<string>, ScimError> {
+): Result<MemberChange, ScimError> {
   const list = listOf(before, baseUrl)
   for (const operation of operations.filter(isOfMembers)) {
-    const done = apply(list, operation)
-    if (!done.ok) return done
+    const applied = apply(list, operation)
+    if (!applied.ok) return applied
   }
-  return ok(new Set(list.members.keys()))
+  return ok(changeOf(before, list))
 }
 
 /**
- * Who is then in it, of a request that is refused: an operation that cannot be done is passed over, and the others hold. One that would take too many
- * comparisons takes everybody out who is in it by then: whom it means is among them, and nobody has anything by a group of which that is not known.
+ * Of a request that is refused: an operation that cannot be done is passed over, and the others hold. One that would take too many comparisons takes everybody
+ * out who is in it by then: whom it means is among them, and nobody has anything by a group of which that is not known.
  */
-export function leftInList(before: readonly ScimMember[], operations: readonly PatchOperation[], baseUrl: string): ReadonlySet<string> {
+export function patchRefusedMembers(before: readonly ScimMember[], operations: readonly PatchOperation[], baseUrl: string): MemberChange {
   const list = listOf(before, baseUrl)
-  for (const operation of operations) if (apply(list, operation) === tooMany) list.members.clear()
-  return new Set(list.members.keys())
+  for (const operation of operations.filter(isOfMembers))
+    if (apply(list, operation) === tooMany) replaceBy(list, [...list.members.keys()], [])
+  return changeOf(before, list)
+}
+
+/**
+ * What became of the members, and not who is left: whoever was in it with nothing, because a request was refused that took her out, has it again only by a
+ * request that names her (`withholdFromRefused`). Where none but the named are left, it is their list.
+ */
+function changeOf(before: readonly ScimMember[], { members, named }: MemberList): MemberChange {
+  if (named.size === members.size) return onlyMembers(named)
+  return { from: 'present', add: named, remove: new Set(before.flatMap(({ id }) => (members.has(id) ? [] : [id]))) }
 }
 
 /** Of whom a request adds only the id is known: name, kind and address are ours to say. */
 type Item = JsonObject & { readonly value: string }
-type MemberList = { readonly members: Map<string, Item>; comparisons: number }
+type MemberList = {
+  readonly members: Map<string, Item>
+  /** Whom operations add in so many words, whether or not she was in it. */
+  readonly named: Set<string>
+  comparisons: number
+}
 
 const listOf = (before: readonly ScimMember[], baseUrl: string): MemberList => ({
   members: new Map(before.map((member) => [member.id, { ...memberToJson(member, baseUrl), value: member.id }])),
+  named: new Set(),
   comparisons: 0,
 })
 
@@ -85,10 +100,16 @@ function applyWhere(list: MemberList, operation: PatchOperation): Applied {
 const noTarget = (path: PatchPath) => err<ScimError>({ reason: 'scim_no_target', detail: pathText(path) })
 
 /** Whoever is in both stays as she was. */
-function replaceBy({ members }: MemberList, these: Iterable<string>, by: Iterable<string>): Applied {
+function replaceBy({ members, named }: MemberList, these: Iterable<string>, by: Iterable<string>): Applied {
   const items = Array.from(by, (id) => members.get(id) ?? { value: id })
-  for (const id of these) members.delete(id)
-  for (const item of items) members.set(item.value, item)
+  for (const id of these) {
+    members.delete(id)
+    named.delete(id)
+  }
+  for (const item of items) {
+    members.set(item.value, item)
+    named.add(item.value)
+  }
   return done
 }
 
