@@ -10,7 +10,7 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { namesakeLimits } from './namesakes.js'
 import { deleteScimUser, endAccessOfRefused, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
-import { inTenant } from './transaction.js'
+import { type Db, inTenant } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
 const link = { scim: 'userName', claims: ['email'], isStableId: false } as const
@@ -152,15 +152,55 @@ describe('of several people who recorded the key of a user who is to go, she', (
     expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([[3, 2, 1], 2])
   })
 
-  test('whose end is named in advance signs in anew, as the others do', async () => {
-    const tenant = await freshTenant()
-    const user = await three(tenant)
-    const endDate = 'endsOn'
-    await inTenant(fixture.database, tenant.tenantId, (db) =>
-      updateScimUser(db, { ...callerOf(tenant), link, endDate }, user.id, (before) =>
-        ok<ScimUserData>({ ...before, attributes: { [endDate]: '2031-01-01' } }),
+  const endDate = 'endsOn'
+  const endOn = (tenant: ATenant, id: string, day: string, { active = true, watch = (db: Db) => db } = {}) =>
+    inTenant(fixture.database, tenant.tenantId, (db) =>
+      updateScimUser(watch(db), { ...callerOf(tenant), link, endDate }, id, (before) =>
+        ok<ScimUserData>({ ...before, active, attributes: { [endDate]: day } }),
       ),
     )
+
+  test('whose end is named in advance signs in anew, as the others do', async () => {
+    const tenant = await freshTenant()
+    await endOn(tenant, (await three(tenant)).id, '2031-01-01')
+    expect(await epochs(tenant)).toEqual([2, 2, 1])
+  })
+
+  test.each([
+    { who: 'who goes on', active: true },
+    { who: 'who has left already', active: false },
+  ])(
+    '$who and whose end is named when it is past is an alarm, though nobody has signed in since the last one; once',
+    async ({ active }) => {
+      const tenant = await freshTenant()
+      const user = await three(tenant)
+      if (!active) await leave(tenant, user.id)
+      await asOwner(fixture.ownerUrl, 'UPDATE subjects SET last_login_at = $2, barrier_at = $3 WHERE tenant_id = $1', [
+        ...[tenant.tenantId, new Date(now - 2000), new Date(now - 1000)],
+      ])
+      const [before, alarmed] = [await epochs(tenant), (await alarms(tenant)).length]
+      await endOn(tenant, user.id, '2020-01-01', { active })
+      const after = before.map((epoch, at) => (at < 2 ? epoch + 1 : epoch))
+      expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([after, alarmed + 1])
+      expect((await told(tenant)).length).toBe(alarmed + 1)
+      await endOn(tenant, user.id, '2020-01-01', { active })
+      expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([after, alarmed + 1])
+    },
+  )
+
+  test('is looked for once by a request that names her end and has her leave', async () => {
+    const tenant = await freshTenant()
+    const user = await three(tenant)
+    const asked: string[] = []
+    const watch = (db: Db): Db => {
+      const query: Db['query'] = (statement, parameters) => {
+        asked.push(typeof statement === 'string' ? statement : statement.text)
+        return db.query(statement, parameters)
+      }
+      return { ...db, query }
+    }
+    await endOn(tenant, user.id, '2020-01-01', { active: false, watch })
+    expect(asked.filter((text) => text.includes("claims -> 'claims'"))).toHaveLength(1)
     expect(await epochs(tenant)).toEqual([2, 2, 1])
   })
 
