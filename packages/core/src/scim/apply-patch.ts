@@ -164,7 +164,7 @@ function make(list: readonly Json[], operation: PatchOperation & { readonly wher
 }
 
 /** `type eq "work" and primary eq true` as an object. */
-function equalities(filter: Filter): JsonObject | undefined {
+export function equalities(filter: Filter): JsonObject | undefined {
   if (filter.kind === 'and') {
     const parts = filter.parts.map(equalities)
     return parts.includes(undefined) ? undefined : Object.assign({}, ...parts)

@@ -112,7 +112,12 @@ export const scimLimits = {
   bodyBytes: 256 * 1024,
   /** A whole list of members: a directory that knows no PATCH sends it at every change. */
   groupBodyBytes: 8 * 1024 * 1024,
+  /** Of one PATCH: those that it holds, and those that its objects without a path say. */
   operations: 100,
+  /** Members that the filters of one PATCH are compared with, times the terms of the filter; a long text counts as several. */
+  memberComparisons: 500_000,
+  /** Of a PATCH that is refused: how often it may speak of who leaves, and is read. */
+  refusedOperations: 10_000,
   pageSize: 200,
   defaultPageSize: 100,
   filterCharacters: 4_096,

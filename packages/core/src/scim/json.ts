@@ -11,6 +11,12 @@ export const foldName = (name: string): string => name.replace(/[A-Z]/g, (letter
 /** An own member, exactly so named: `constructor` is an ordinary missing name. */
 export const own = (object: JsonObject, name: string): Json | undefined => (Object.hasOwn(object, name) ? object[name] : undefined)
 
+/** A member of a message, whose names are written in any case, too. `name` is in small letters. */
+export function memberOf(object: JsonObject, name: string): Json | undefined {
+  const key = Object.keys(object).find((one) => one.toLowerCase() === name)
+  return key === undefined ? undefined : object[key]
+}
+
 /** How an object spells a name; the name itself where it has no such member. */
 export const spellingIn = (object: JsonObject, name: string): string =>
   Object.hasOwn(object, name) ? name : (Object.keys(object).find((key) => foldName(key) === foldName(name)) ?? name)
