@@ -10,7 +10,8 @@ const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 
 /** Breaks something and mends it; says what. */
 type Fault = { readonly name: string; readonly weight: number; run(chance: Chance): Promise<string> }
-export type Shaken = { readonly at: number; readonly what: string }
+/** `kind`: the fault's name. */
+export type Shaken = { readonly at: number; readonly kind: string; readonly what: string }
 
 function faultsOf(fleet: ShakenFleet): readonly Fault[] {
   const members = [...fleet.brokers, ...fleet.workers]
@@ -147,7 +148,8 @@ export async function shake(fleet: ShakenFleet, chance: Chance, isOver: () => bo
       await sleep(own.between(300, 1500))
       if (isOver()) return
       const at = now()
-      shaken.push({ at, what: await draw(own, able).run(own) })
+      const fault = draw(own, able)
+      shaken.push({ at, kind: fault.name, what: await fault.run(own) })
     }
   }
   const isServer = ({ name }: Fault) => name === 'PostgreSQL' || name === 'Redis'
