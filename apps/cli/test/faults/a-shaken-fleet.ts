@@ -11,6 +11,7 @@ import { aProcess, type Environment, type Running, run, statusOf } from '../a-pr
 import { adminAt, publicUrl, shareResource } from '../a-production.js'
 import { aRedis, type TestRedis } from '../a-redis.js'
 import { type Company, openCompanies } from './companies.js'
+import { type QueueEngine, queueOnPostgres, queueOnRedis } from './full-queue.js'
 import { anOutside, type Outside } from './outside.js'
 
 /** A process that may be killed and comes back, and the lines that it has. */
@@ -30,6 +31,7 @@ export type Receiver = { readonly name: string; readonly line: TcpProxy; guard()
 export type ShakenFleet = {
   readonly postgres: PlainPostgres
   readonly redis: TestRedis | undefined
+  readonly queue: QueueEngine
   readonly brokers: readonly Member[]
   readonly workers: readonly Member[]
   readonly receivers: readonly Receiver[]
@@ -80,6 +82,7 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
   }
   const migrated = await run(['migrate'], { ...environment, DATABASE_OWNER_URL: postgres.ownerUrl })
   if (migrated.code !== 0) throw new Error(migrated.output)
+  const queue = redis ? queueOnRedis(redis) : await queueOnPostgres(postgres)
   const place = { folder, postgres, redis, environment }
   const begin = async (kind: 'broker' | 'worker', which: number): Promise<Member> => {
     const member = await aMember(place, kind, which)
@@ -109,7 +112,7 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
     })
   }
   return {
-    ...{ postgres, redis, brokers, workers, receivers, outside, companies, adminKey, brokersAt: balancer.url },
+    ...{ postgres, redis, queue, brokers, workers, receivers, outside, companies, adminKey, brokersAt: balancer.url },
     mended: () => allReady(members),
   }
 }
