@@ -28,7 +28,7 @@ export type Surroundings = {
   readonly brokersAt: string
   readonly shared: SharedResource
   readonly outside: Outside
-  ends(end: () => unknown): void
+  readonly ends: (end: () => unknown) => void
 }
 
 export async function openCompanies(surroundings: Surroundings): Promise<readonly Company[]> {
