@@ -115,7 +115,7 @@ export const scimLimits = {
   /** Of one PATCH: those that it holds, and those that its objects without a path say. */
   operations: 100,
   /** Of one PATCH: of members and other values with its filters, each term of them, and with the values that it adds or removes. A long text counts as several. */
-  comparisons: 500_000,
+  comparisons: 1_000_000,
   /** Of a PATCH that is refused: how often it may speak of who leaves, and is read. */
   refusedOperations: 10_000,
   pageSize: 200,

@@ -50,7 +50,10 @@ export function costOf(filter: Filter): number {
 /** A long text counts as several. */
 export const weightOf = (text: unknown): number => (typeof text === 'string' ? 1 + Math.floor(text.length / 64) : 1)
 
-const listOf = (value: Json | undefined): readonly Json[] => (isList(value) ? value : [value ?? null]).filter((item) => !isUnset(item))
+const listOf = (value: Json | undefined): readonly Json[] => {
+  if (isList(value)) return value.filter((item) => !isUnset(item))
+  return isUnset(value) ? [] : [value]
+}
 
 /** The values of an attribute, lists taken apart, without what is not set. */
 export function valuesAt(path: FilterPath, resource: JsonObject): readonly Json[] {
