@@ -45,3 +45,20 @@ export function isPartOf(part: Json, whole: Json): boolean {
   const names = Object.keys(part)
   return isObject(whole) && names.length > 0 && names.every((name) => sameJson(own(part, name), own(whole, name)))
 }
+
+/** Whether it is about as short in JSON. Looks no further than that. */
+export const isWithin = (value: Json, characters: number): boolean => roomAfter(value, characters) >= 0
+
+/** What is left of so many characters; below zero, where they are too few. */
+function roomAfter(value: Json, room: number): number {
+  if (typeof value === 'string') return room - value.length - 2
+  if (typeof value !== 'object' || value === null) return room - 4
+  let left = room - 2
+  const take = (inner: Json, more: number): boolean => {
+    left = roomAfter(inner, left - more)
+    return left >= 0
+  }
+  if (isList(value)) value.every((inner) => take(inner, 1))
+  else Object.entries(value).every(([name, inner]) => take(inner, name.length + 4))
+  return left
+}

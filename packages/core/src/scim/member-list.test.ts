@@ -153,13 +153,13 @@ describe('filters that name nobody by id', () => {
   const termed = (terms: number) => [...Array.from({ length: terms - 1 }, (_, at) => `display eq "${at}"`), 'display pr'].join(' or ')
   const looking = (operations: number, filter: string) =>
     parsed(...Array.from({ length: operations }, () => ({ op: 'add', path: `members[${filter}]`, value: { display: 'x' } })))
-  const atLimit = scimLimits.memberComparisons / thousand.length / 100
+  const atLimit = scimLimits.comparisons / thousand.length / 100
 
   test('are compared with as many members as the limit says, and refused beyond it', () => {
     expect(patchMembers(thousand, looking(100, termed(atLimit)), baseUrl).ok).toBe(true)
     const more = [...looking(100, termed(atLimit)), ...looking(1, 'display pr')]
     expect(patchMembers(thousand, more, baseUrl)).toMatchObject({
-      error: { reason: 'scim_value_invalid', detail: expect.stringContaining('memberComparisons') },
+      error: { reason: 'scim_value_invalid', detail: expect.stringContaining('comparisons') },
     })
   })
 

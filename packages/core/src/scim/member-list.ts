@@ -2,13 +2,13 @@
  * What operations make of members of whom one looks into the members: `members[display sw "ada"]`. The others need no look (`member-change`).
  *
  * One map for all operations, so that they cost whom they name. A filter that names nobody by id is compared with everybody, and such comparisons are counted:
- * beyond `scimLimits.memberComparisons` the request is refused.
+ * beyond `scimLimits.comparisons` the request is refused.
  */
 import { err, ok, type Result } from '../result.js'
 import { equalities } from './apply-patch.js'
 import { pathText } from './attribute-path.js'
 import { type ScimError, scimLimits } from './error.js'
-import { matchesFilter } from './evaluate-filter.js'
+import { costOf, matchesFilter, weightOf } from './evaluate-filter.js'
 import type { Filter } from './filter.js'
 import { memberToJson, type ScimMember } from './group.js'
 import { isObject, type JsonObject, own } from './json.js'
@@ -16,7 +16,7 @@ import { idOf, isOfMembers, type MemberChange, namedBy, onlyMembers, readMemberO
 import type { PatchOperation } from './patch.js'
 import type { PatchPath } from './patch-path.js'
 
-const tooMany = err<ScimError>({ reason: 'scim_value_invalid', detail: 'members, more comparisons than the limit memberComparisons' })
+const tooMany = err<ScimError>({ reason: 'scim_value_invalid', detail: 'members, more comparisons than the limit comparisons' })
 
 export function patchMembers(
   before: readonly ScimMember[],
@@ -130,29 +130,11 @@ function find(list: MemberList, where: Filter): Result<readonly string[], ScimEr
     const item = list.members.get(id)
     if (item === undefined) continue
     list.comparisons += each * weightOf(own(item, 'display'))
-    if (list.comparisons > scimLimits.memberComparisons) return tooMany
+    if (list.comparisons > scimLimits.comparisons) return tooMany
     if (matchesFilter(where, item)) found.push(id)
   }
   return ok(found)
 }
-
-/** Its terms, and more for what is long. */
-function costOf(filter: Filter): number {
-  switch (filter.kind) {
-    case 'and':
-    case 'or':
-      return filter.parts.reduce((sum, part) => sum + costOf(part), 0)
-    case 'not':
-    case 'some':
-      return costOf(filter.part)
-    case 'present':
-      return 1
-    case 'compare':
-      return weightOf(filter.operand.value)
-  }
-}
-
-const weightOf = (text: unknown): number => (typeof text === 'string' ? 1 + Math.floor(text.length / 64) : 1)
 
 /** As `member-change` has it: RFC 9562 §4. */
 function withIdsInAnyCase(filter: Filter): Filter {
