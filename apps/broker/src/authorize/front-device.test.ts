@@ -143,7 +143,7 @@ describe('a device at the front', () => {
     await world.call('PUT', '/tenants/acme/default-scopes', { sharedResources })
     const asked = await ask({ scope: '' })
     await approve(asked, company)
-    expect((await poll(asked)).scope).toBe(scope)
+    expect(await poll(asked)).toMatchObject({ scope })
   })
 
   it('that names its company by `tenant` has the person asked for none, and shown which it is', async () => {

@@ -35,7 +35,7 @@ test('whatever is stored, no scope comes into being, and none but its being a de
       ),
       (json) => {
         const without = (resources: readonly ResourceServer[]) =>
-          resources.map((each) => ({ ...each, scopes: each.scopes.map(({ isDefault: _, ...scope }) => scope) }))
+          resources.map((each) => ({ ...each, scopes: each.scopes.map((scope) => ({ ...scope, isDefault: undefined })) }))
         expect(without(withDefaultScopes(all, acme, json))).toEqual(without(all))
       },
     ),
