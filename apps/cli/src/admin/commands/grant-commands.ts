@@ -127,6 +127,28 @@ function resourceCommands(noun: 'resource' | 'shared-resource'): readonly AdminC
 
 const minting: readonly AdminCommand[] = [
   {
+    name: 'resource default-scopes show',
+    does: 'Show which scopes of shared resources are granted to whoever names none',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/default-scopes' },
+    example: 'drawbridge resource default-scopes show initech',
+  },
+  {
+    name: 'resource default-scopes set',
+    does: 'Choose which scopes of shared resources are granted to whoever names none; what is left out is as the vendor has it',
+    takes: ['tenant'],
+    flags: {
+      file: {
+        kind: 'document',
+        says: 'YAML or JSON: a member sharedResources with identifier and scopes',
+        member: '',
+        required: true,
+      },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/default-scopes' },
+    example: 'drawbridge resource default-scopes set initech --file default-scopes.yaml',
+  },
+  {
     name: 'resource withdraw',
     does: 'Withdraw a resource of a tenant: nobody mints for it, every grant for it ends; its identifier stays taken',
     takes: ['tenant', 'resource'],
