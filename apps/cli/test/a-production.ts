@@ -4,7 +4,7 @@
  */
 import { createExampleMcpServer, type ExampleMcpServer } from '@drawbridge/example-mcp-server/example-server'
 import { type Browser, openBrowser } from '@drawbridge/simulator/browser'
-import { createSimulator, type Simulator } from '@drawbridge/simulator/simulator'
+import { createSimulator, type Simulator, type SimulatorSettings } from '@drawbridge/simulator/simulator'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { type Answered, redirectUri } from './a-client.js'
 import { aLoadBalancer, type LoadBalancer } from './a-load-balancer.js'
@@ -97,9 +97,12 @@ async function startSeveral(kind: 'broker' | 'worker', environment: Environment)
   return parts
 }
 
-export async function aCompanyIdp(): Promise<{ simulator: Simulator; at: string }> {
+export async function aCompanyIdp(
+  publicAt: string = idpUrl,
+  more: Partial<SimulatorSettings> = {},
+): Promise<{ simulator: Simulator; at: string }> {
   const port = await freePort()
-  const simulator = createSimulator({ publicUrl: idpUrl, port })
+  const simulator = createSimulator({ ...more, publicUrl: publicAt, port })
   await simulator.start()
   return { simulator, at: `http://127.0.0.1:${port}` }
 }
@@ -110,53 +113,70 @@ export type Customer = {
   readonly scimToken: string
   readonly connectionId: string
 }
+/** A resource of the vendor's, for the front issuer and for whichever company it is given to. */
+export type SharedResource = Pick<Customer, 'resource' | 'credential'> & { readonly id: string }
 
-/**
- * All that the vendor's operator and the company's administrator enter. `brokersAt`: where its directory finds the brokers. `isShared`: the resource is
- * the vendor's, for the company's own issuer and the front issuer.
- */
-export async function makeCustomer(
-  admin: Production['admin'],
-  simulator: Simulator,
-  { brokersAt, resource, isShared = false }: { readonly brokersAt: string; readonly resource: string; readonly isShared?: boolean },
-  configuration: Readonly<Record<string, unknown>> = {},
-): Promise<Customer> {
-  const make = async (path: string, body: unknown): Promise<Record<string, string>> => {
+const making =
+  (admin: Production['admin']) =>
+  async (path: string, body: unknown): Promise<Record<string, string>> => {
     const { status, json } = await admin('POST', path, body)
     if (status !== 201) throw new Error(`${path} was answered ${status}: ${JSON.stringify(json)}`)
     return json as Record<string, string>
   }
-  await make('/tenants', { slug: 'initech', name: 'Initech' })
-  const connection = await make('/tenants/initech/connections', {
+
+async function makeResource(admin: Production['admin'], path: string, identifier: string): Promise<SharedResource> {
+  const make = making(admin)
+  const { id = '' } = await make(path, { identifier, name: 'Documents', scopes })
+  const credential = await make(`${path}/${id}/credentials`, {})
+  return { id, resource: identifier, credential: { id: credential['id'] ?? '', secret: credential['secret'] ?? '' } }
+}
+
+export async function shareResource(admin: Production['admin'], identifier: string): Promise<SharedResource> {
+  const shared = await makeResource(admin, '/shared-resources', identifier)
+  await making(admin)('/front-issuer', {})
+  await admin('POST', `/front-issuer/shared-resources/${shared.id}`)
+  return shared
+}
+
+type Asked = {
+  /** Where its directory finds the brokers. */
+  readonly brokersAt: string
+  /** Its own, which is made, or one that is shared with it. */
+  readonly resource: string | SharedResource
+  readonly slug?: string
+}
+
+/** All that the vendor's operator and the company's administrator enter. */
+export async function makeCustomer(
+  admin: Production['admin'],
+  simulator: Simulator,
+  { brokersAt, resource, slug = 'initech' }: Asked,
+  configuration: Readonly<Record<string, unknown>> = {},
+): Promise<Customer> {
+  const make = making(admin)
+  const at = `/tenants/${slug}`
+  await make('/tenants', { slug, name: slug })
+  const connection = await make(`${at}/connections`, {
     kind: 'saml',
-    name: 'Initech sign-in',
+    name: 'Sign-in',
     metadataXml: simulator.metadataXml('acme'),
     configuration: { scimLinkKey: { attribute: 'NameID', scim: 'externalId' }, ...configuration },
   })
-  await admin('PUT', '/tenants/initech/provisioning', { mode: 'just_in_time' })
-  const token = await make('/tenants/initech/scim-tokens', { connectionId: connection['id'], name: 'directory' })
-  await make('/tenants/initech/policies', { document: policy })
-  const resourcesAt = isShared ? '/shared-resources' : '/tenants/initech/resources'
-  const made = await make(resourcesAt, { identifier: resource, name: 'Documents', scopes })
-  const credential = await make(`${resourcesAt}/${made['id']}/credentials`, {})
-  if (isShared) {
-    await make('/front-issuer', {})
-    for (const at of ['/front-issuer', '/tenants/initech']) await admin('POST', `${at}/shared-resources/${made['id']}`)
-  }
+  await admin('PUT', `${at}/provisioning`, { mode: 'just_in_time' })
+  const token = await make(`${at}/scim-tokens`, { connectionId: connection['id'], name: 'directory' })
+  await make(`${at}/policies`, { document: policy })
+  const used = typeof resource === 'string' ? await makeResource(admin, `${at}/resources`, resource) : resource
+  if (used === resource) await admin('POST', `${at}/shared-resources/${used.id}`)
   const scimToken = token['secret'] ?? ''
+  const saml = `${publicUrl}/t/${slug}/saml/${connection['id']}`
   simulator.connect('acme', {
-    issuer,
-    acsUrl: `${issuer}/saml/${connection['id']}/acs`,
-    spEntityId: `${issuer}/saml/${connection['id']}/metadata`,
-    scimBaseUrl: `${brokersAt}/t/initech/scim/v2`,
+    issuer: `${publicUrl}/t/${slug}`,
+    acsUrl: `${saml}/acs`,
+    spEntityId: `${saml}/metadata`,
+    scimBaseUrl: `${brokersAt}/t/${slug}/scim/v2`,
     scimToken,
   })
-  return {
-    resource,
-    credential: { id: credential['id'] ?? '', secret: credential['secret'] ?? '' },
-    scimToken,
-    connectionId: connection['id'] ?? '',
-  }
+  return { resource: used.resource, credential: used.credential, scimToken, connectionId: connection['id'] ?? '' }
 }
 
 /** The customer, and the MCP server that trusts the issuer. */

@@ -3,8 +3,14 @@ import { spawn } from 'node:child_process'
 import { connect } from 'node:net'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 
-/** `stop` kills it. `start`: anew, empty, at the same port. */
-export type TestRedis = { readonly url: string; readonly port: number; stop(): Promise<void>; start(): Promise<void> }
+/** `stop` kills it. `start`: anew, empty, at the same port. `say`: one command, as an operator types it; throws what it does not answer with OK. */
+export type TestRedis = {
+  readonly url: string
+  readonly port: number
+  stop(): Promise<void>
+  start(): Promise<void>
+  say(command: string): Promise<void>
+}
 
 const inMemory = ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction']
 const lookMs = 20
@@ -20,8 +26,21 @@ export async function aRedis(): Promise<TestRedis> {
     start: async () => {
       stop = await serve(port)
     },
+    say: (command) => say(port, command),
   }
 }
+
+/** As an inline command: what is typed by hand needs no client library. */
+const say = (port: number, command: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`))
+    socket.once('error', reject)
+    socket.once('data', (answer) => {
+      socket.destroy()
+      if (answer.toString('latin1').startsWith('+OK')) resolve()
+      else reject(new Error(`Redis answered ${command} with ${answer.toString('latin1').trim()}`))
+    })
+  })
 
 async function serve(port: number): Promise<() => Promise<void>> {
   const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', ...inMemory], { stdio: 'ignore' })

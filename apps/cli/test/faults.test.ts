@@ -22,8 +22,8 @@ const limitMs = (2 * seconds + 300) * 1000
 
 async function nothingIsLost(fleet: ShakenFleet, run: Run): Promise<void> {
   console.log(`faults: seed ${run.seed}, ${run.seconds} s`)
-  const { contradictions, shaken, figures } = await runFaults(fleet, run)
-  const told = `seed ${run.seed}: ${JSON.stringify(figures)}`
+  const { contradictions, shaken, figures, weather: faults } = await runFaults(fleet, run)
+  const told = `seed ${run.seed}: ${JSON.stringify(figures)}, ${JSON.stringify(faults)}`
   console.log(told)
   if (contradictions.length > 0) {
     const weather = shaken.map(({ at, what }) => `${(at / 1000).toFixed(3)} s ${what}`)

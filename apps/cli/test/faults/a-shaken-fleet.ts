@@ -1,18 +1,17 @@
-/** Two brokers, two workers, a PostgreSQL, perhaps a Redis, three guards; each a process of its own, or nearly, and each on a line that can be cut. */
+/** Two brokers, two workers, a PostgreSQL, perhaps a Redis, three guards, and three companies; each program a process of its own, or nearly, and on a line that can be cut. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createGuard, type Guard, leastDeafAfterSeconds } from '@drawbridge/guard/create-guard'
-import { type Browser, openBrowser } from '@drawbridge/simulator/browser'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { aTcpProxy, type TcpProxy } from '@drawbridge/testkit/a-tcp-proxy'
-import { redirectUri } from '../a-client.js'
 import { aLoadBalancer } from '../a-load-balancer.js'
 import { aPlainPostgres, type PlainPostgres, productionOn } from '../a-plain-postgres.js'
 import { aProcess, type Environment, type Running, run, statusOf } from '../a-process.js'
-import { aCompanyIdp, adminAt, idpUrl, issuer, makeCustomer, type Production, publicUrl } from '../a-production.js'
+import { adminAt, publicUrl, shareResource } from '../a-production.js'
 import { aRedis, type TestRedis } from '../a-redis.js'
-import { type Agent, anAgent } from './agent.js'
+import { type Company, openCompanies } from './companies.js'
+import { type QueueEngine, queueOnPostgres, queueOnRedis } from './full-queue.js'
 import { anOutside, type Outside } from './outside.js'
 
 /** A process that may be killed and comes back, and the lines that it has. */
@@ -32,19 +31,15 @@ export type Receiver = { readonly name: string; readonly line: TcpProxy; guard()
 export type ShakenFleet = {
   readonly postgres: PlainPostgres
   readonly redis: TestRedis | undefined
+  readonly queue: QueueEngine
   readonly brokers: readonly Member[]
   readonly workers: readonly Member[]
   readonly receivers: readonly Receiver[]
   readonly outside: Outside
-  readonly agent: Agent
-  readonly resource: string
-  readonly credential: { readonly id: string; readonly secret: string }
-  readonly scimToken: string
+  readonly companies: readonly Company[]
   /** Where the brokers are found, in turn. */
   readonly brokersAt: string
-  readonly admin: Production['admin']
   readonly adminKey: string
-  browser(): Browser
   /** Waits until everybody serves. */
   mended(): Promise<void>
   stop(): Promise<void>
@@ -87,6 +82,7 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
   }
   const migrated = await run(['migrate'], { ...environment, DATABASE_OWNER_URL: postgres.ownerUrl })
   if (migrated.code !== 0) throw new Error(migrated.output)
+  const queue = redis ? queueOnRedis(redis) : await queueOnPostgres(postgres)
   const place = { folder, postgres, redis, environment }
   const begin = async (kind: 'broker' | 'worker', which: number): Promise<Member> => {
     const member = await aMember(place, kind, which)
@@ -102,40 +98,21 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
   ends(() => balancer.close())
   const adminKey = (await run(['admin-key', 'create'], environment)).output.trim()
   const admin = adminAt(balancer.url, adminKey)
-  const idp = await aCompanyIdp()
-  ends(() => idp.simulator.close())
   const members = [...brokers, ...workers]
   await allReady(members)
-  const resource = 'https://documents.initech.example/mcp'
-  const customer = await makeCustomer(
-    admin,
-    idp.simulator,
-    { brokersAt: balancer.url, resource, isShared: true },
-    { logoutUpstream: false },
-  )
-  const agent = await anAgent(admin, customer)
-  await idp.simulator.provision('acme')
-  const hook = { name: 'SIEM', url: `${outside.origin}/siem`, events: ['access.ended', 'access.dead_everywhere'] }
-  const { status } = await admin('POST', '/tenants/initech/webhooks', hook)
-  if (status !== 201) throw new Error(`the webhook was answered ${status}`)
+  const shared = await shareResource(admin, 'https://documents.vendor.example/mcp')
+  const companies = await openCompanies({ admin, brokersAt: balancer.url, shared, outside, ends })
   const receivers: Receiver[] = []
   for (let made = 1; made <= receiverCount; made += 1) {
-    const receiver = await aReceiver(`guard-${made}`, customer, Number(new URL(balancer.url).port))
+    const receiver = await aReceiver(`guard-${made}`, companies, Number(new URL(balancer.url).port))
     receivers.push(receiver)
     ends(async () => {
       await receiver.guard().stop()
       await receiver.line.close()
     })
   }
-  const servers = new Map([
-    [publicUrl, balancer.url],
-    [idpUrl, idp.at],
-  ])
   return {
-    ...{ postgres, redis, brokers, workers, receivers, outside, agent, admin, adminKey, brokersAt: balancer.url },
-    ...customer,
-    browser: () =>
-      openBrowser({ stopAt: redirectUri, findServer: (url) => new URL(url.pathname + url.search, servers.get(url.origin) ?? url.origin) }),
+    ...{ postgres, redis, queue, brokers, workers, receivers, outside, companies, adminKey, brokersAt: balancer.url },
     mended: () => allReady(members),
   }
 }
@@ -197,11 +174,9 @@ async function allReady(members: readonly Member[]): Promise<void> {
     }
 }
 
-async function aReceiver(
-  name: string,
-  { resource, credential }: Pick<ShakenFleet, 'resource' | 'credential'>,
-  brokersPort: number,
-): Promise<Receiver> {
+/** A replica of the vendor's server, for the people of all companies. */
+async function aReceiver(name: string, companies: readonly Company[], brokersPort: number): Promise<Receiver> {
+  const [{ resource, credential }] = companies as [Company, ...Company[]]
   const line = await aTcpProxy(await freePort(), () => brokersPort)
   const at = `http://${host}:${line.port}`
   let lives = 0
@@ -211,7 +186,7 @@ async function aReceiver(
     return createGuard({
       ...{ resource, instance, toolScopes: { read: ['documents:read'] }, onDeaf: 'refuse', deafAfterSeconds: leastDeafAfterSeconds },
       issuers: [
-        { issuer, credential },
+        ...companies.map(({ slug }) => ({ issuer: `${publicUrl}/t/${slug}`, credential })),
         { issuer: publicUrl, front: true, credential },
       ],
       fetch: (input, init) => fetch(String(input instanceof Request ? input.url : input).replace(publicUrl, at), init),

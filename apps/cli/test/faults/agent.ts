@@ -1,11 +1,10 @@
 /** An agent of the company, which needs nobody's browser: it exchanges what people gave to other clients, and brings what a trusted issuer signed about them. */
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { issuer, type Production } from '../a-production.js'
+import { type Production, publicUrl } from '../a-production.js'
 
 const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
-const assertionIssuer = 'https://assertions.initech.example'
 const scope = 'documents:read'
 /** Within the longest life of an assertion, and longer than any clock here is ahead. */
 const lifeSeconds = 120
@@ -21,11 +20,12 @@ export type Agent = {
 /** Its people are those who sign in by the company's connection. */
 export async function anAgent(
   admin: Production['admin'],
-  { resource, connectionId }: { readonly resource: string; readonly connectionId: string },
+  { slug, resource, connectionId }: { readonly slug: string; readonly resource: string; readonly connectionId: string },
 ): Promise<Agent> {
   const { privateKey, publicKey } = await generateKeyPair('ES256')
+  const assertionIssuer = `https://assertions.${slug}.example`
   const done = async (method: string, path: string, body: object) => {
-    const { status, json } = await admin(method, `/tenants/initech${path}`, body)
+    const { status, json } = await admin(method, `/tenants/${slug}${path}`, body)
     if (status >= 300) throw new Error(`${path} was answered ${status}: ${JSON.stringify(json)}`)
     return json
   }
@@ -51,7 +51,7 @@ export async function anAgent(
       }),
     toBring: async (id) => {
       const now = Math.floor(Date.now() / 1000)
-      const who = { iss: assertionIssuer, sub: id, aud: issuer, client_id: clientId, resource, scope }
+      const who = { iss: assertionIssuer, sub: id, aud: `${publicUrl}/t/${slug}`, client_id: clientId, resource, scope }
       const assertion = await new SignJWT({ ...who, jti: randomUUID(), iat: now, exp: now + lifeSeconds })
         .setProtectedHeader({ alg: 'ES256', kid: 'one', typ: 'oauth-id-jag+jwt' })
         .sign(privateKey)

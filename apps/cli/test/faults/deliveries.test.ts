@@ -14,6 +14,7 @@ const issue: Issue = {
   sub: 's',
   client: 'c',
   grant: 'g',
+  grantSince: 110,
   expiresAt: 1e9,
 }
 const takes = (sentAt: number, answeredAt: number | undefined, more: object = {}): LedgerEvent => ({
@@ -21,8 +22,24 @@ const takes = (sentAt: number, answeredAt: number | undefined, more: object = {}
   ...more,
 })
 const gives = (sentAt: number): LedgerEvent => ({ effect: 'gives', way: 'scim', subject: 'ada', sentAt, answeredAt: sentAt + 10 })
-const logout = (at: number, id = 'j', more: object = {}): Told => ({ kind: 'logout', id, at, client: 'c', sub: 's', ...more })
-const news = (at: number, id = 'w', eventId = 'e'): Told => ({ kind: 'news', id, at, type: 'access.ended', eventId, sub: 's' })
+const logout = (at: number, id = 'j', more: object = {}): Told => ({
+  kind: 'logout',
+  company: 'initech',
+  id,
+  at,
+  client: 'c',
+  sub: 's',
+  ...more,
+})
+const news = (at: number, id = 'w', eventId = 'e'): Told => ({
+  kind: 'news',
+  company: 'initech',
+  id,
+  at,
+  type: 'access.ended',
+  eventId,
+  sub: 's',
+})
 const revoked = { grant: 'g', way: 'an admin, one grant' }
 
 it.each<[string, number, readonly LedgerEvent[], readonly Told[]]>([

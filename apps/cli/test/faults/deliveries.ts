@@ -60,6 +60,9 @@ function judgeNews(ledger: Ledger, told: readonly Told[]): readonly string[] {
   for (const { id, type, eventId } of news) ids.set(`${type} of ${eventId}`, (ids.get(`${type} of ${eventId}`) ?? new Set()).add(id))
   for (const [what, under] of ids) if (under.size > 1) found.push(`${what} was told under ${under.size} ids`)
   const subs = new Map(ledger.issues.map(({ subject, sub }) => [subject, sub]))
+  for (const { type, sub } of news)
+    if (![...subs.values()].includes(sub))
+      found.push(`the company's system was told ${type} of ${sub || 'nobody'}, who is none of its people`)
   for (const { subject, grant, answeredAt, sentAt } of ledger.events.filter(isTakes)) {
     if (grant !== undefined || answeredAt === undefined) continue
     // An end that was said again while she was out changes nothing and is told once.

@@ -4,7 +4,16 @@ import { aLedger, type Issue, judge, type Ledger, type LedgerEvent, timesToDead 
 
 const bounds = { doubtMs: 1000, receiverMs: 5000 }
 const issue = (sentAt: number, more: Partial<Issue> = {}): Issue => ({
-  ...{ sentAt, answeredAt: sentAt + 10, token: `token-${sentAt}`, subject: 'ada', issuerPath: '/t/initech', grant: 'g', expiresAt: 1e9 },
+  ...{
+    sentAt,
+    answeredAt: sentAt + 10,
+    token: `token-${sentAt}`,
+    subject: 'ada',
+    issuerPath: '/t/initech',
+    grant: 'g',
+    grantSince: sentAt + 10,
+    expiresAt: 1e9,
+  },
   ...more,
 })
 const takes = (sentAt: number, answeredAt: number | undefined, more: object = {}): LedgerEvent => ({

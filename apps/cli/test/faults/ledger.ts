@@ -1,5 +1,5 @@
 /**
- * What was promised and what was seen: every token that came back, every event that was acknowledged, every answer about a token. `judge` holds
+ * What was promised to one company and what was seen of it: every token that came back, every event that was acknowledged, every answer about a token. `judge` holds
  * the one against the other. It knows nothing of the product: it is the outside's idea of what "taken away" means.
  *
  * Times are of the one clock of the process that writes the ledger. What overlaps in time proves nothing; only "answered before it was sent" does.
@@ -10,9 +10,9 @@ export type Span = {
   /** Undefined: no answer came; it may have happened, or may still happen within the doubt. */
   readonly answeredAt: number | undefined
 }
-/** The company's own issuer, and the front issuer. */
-export const issuerPaths = ['/t/initech', ''] as const
-export type IssuerPath = (typeof issuerPaths)[number]
+/** Behind the public URL: a company's own issuer, or the front issuer. */
+export type IssuerPath = `/t/${string}` | ''
+export const issuerPathsOf = (slug: string): readonly [IssuerPath, IssuerPath] => [`/t/${slug}`, '']
 
 export type Issue = Span & {
   readonly answeredAt: number
@@ -22,6 +22,8 @@ export type Issue = Span & {
   readonly sub?: string
   /** Of an exchanged token that of the one it was exchanged for, with which it ends. */
   readonly grant: string
+  /** When the first token of its grant was there. */
+  readonly grantSince: number
   /** Of its issuer, behind the public URL. */
   readonly issuerPath: IssuerPath
   /** How the agent came by it; absent: she signed in for its client. */
@@ -71,10 +73,10 @@ const endOf = (event: LedgerEvent, { doubtMs }: Bounds): number => event.answere
 const isAbout = (event: LedgerEvent, { subject, grant }: Issue): boolean =>
   event.subject === subject && (event.effect === 'gives' || event.grant === undefined || event.grant === grant)
 
-/** Since when this token must be dead: the first acknowledged event that came after it. Undefined: no event says so. */
+/** Since when this token must be dead: the first acknowledged event that came after its grant, however late the token itself. Undefined: no event says so. */
 export function deadSince(ledger: Ledger, issue: Issue): number | undefined {
   const ends = ledger.events
-    .filter((event) => event.effect === 'takes' && isAbout(event, issue) && event.sentAt >= issue.answeredAt)
+    .filter((event) => event.effect === 'takes' && isAbout(event, issue) && event.sentAt >= issue.grantSince)
     .map(({ answeredAt }) => answeredAt)
     .filter((at) => at !== undefined)
   return ends.length === 0 ? undefined : Math.min(...ends)

@@ -1,4 +1,4 @@
-/** Who is told by HTTP: a system of the company by webhook, and its clients by back-channel logout. Whatever they take is kept, with its time. */
+/** Who is told by HTTP: a system of each company by webhook, and its clients by back-channel logout. Whatever they take is kept, with its time. */
 import { writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
@@ -9,16 +9,24 @@ import { aTcpProxy, type TcpProxy } from '@drawbridge/testkit/a-tcp-proxy'
 import { aCertificate } from '../a-certificate.js'
 import { now } from './stop-watch.js'
 
-/** `id`: by which a receiver knows what it has had: `webhook-id`, `jti`. `client`: the last word of its address. */
+/** `company`: whose address was called. `id`: by which a receiver knows what it has had: `webhook-id`, `jti`. `client`: the last word of its address. */
 export type News = {
   readonly kind: 'news'
+  readonly company: string
   readonly id: string
   readonly at: number
   readonly type: string
   readonly eventId: string
   readonly sub: string
 }
-export type Logout = { readonly kind: 'logout'; readonly id: string; readonly at: number; readonly client: string; readonly sub: string }
+export type Logout = {
+  readonly kind: 'logout'
+  readonly company: string
+  readonly id: string
+  readonly at: number
+  readonly client: string
+  readonly sub: string
+}
 export type Told = News | Logout
 
 export type Outside = {
@@ -33,6 +41,9 @@ export type Outside = {
   setUnwell(isUnwell: boolean): void
   close(): Promise<void>
 }
+
+/** Below which everything of a company is. */
+export const originOf = ({ origin }: Outside, company: string): string => `${origin}/${company}`
 
 export async function anOutside(folder: string): Promise<Outside> {
   const certificate = await aCertificate()
@@ -72,11 +83,12 @@ async function readAll(request: IncomingMessage): Promise<string> {
 
 function read({ url, headers }: IncomingMessage, body: string): Told {
   const at = now()
+  const [, company = '', ...words] = url?.split('/') ?? []
   if (headers['webhook-id'] === undefined) {
     const token = new URLSearchParams(body).get('logout_token') ?? ''
     const { jti, sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { jti: string; sub: string }
-    return { kind: 'logout', id: jti, at, sub, client: url?.split('/').at(-1) ?? '' }
+    return { kind: 'logout', company, id: jti, at, sub, client: words.at(-1) ?? '' }
   }
   const { type, data } = JSON.parse(body) as { type: string; data: { eventId: string; subject?: string } }
-  return { kind: 'news', id: String(headers['webhook-id']), at, type, eventId: data.eventId, sub: data.subject ?? '' }
+  return { kind: 'news', company, id: String(headers['webhook-id']), at, type, eventId: data.eventId, sub: data.subject ?? '' }
 }

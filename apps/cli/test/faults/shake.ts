@@ -10,7 +10,8 @@ const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 
 /** Breaks something and mends it; says what. */
 type Fault = { readonly name: string; readonly weight: number; run(chance: Chance): Promise<string> }
-export type Shaken = { readonly at: number; readonly what: string }
+/** `kind`: the fault's name. */
+export type Shaken = { readonly at: number; readonly kind: string; readonly what: string }
 
 function faultsOf(fleet: ShakenFleet): readonly Fault[] {
   const members = [...fleet.brokers, ...fleet.workers]
@@ -77,6 +78,20 @@ function faultsOf(fleet: ShakenFleet): readonly Fault[] {
           },
         ]
       : []),
+    {
+      ...{ name: 'the queue', weight: 2 },
+      run: async (chance) => {
+        const length = chance.between(1000, 8000)
+        if (chance.isOnce(3)) {
+          await fleet.queue.hold(length)
+          return `the queue takes nothing and says nothing for ${Math.round(length)} ms`
+        }
+        await fleet.queue.setFull(true)
+        await sleep(length)
+        await fleet.queue.setFull(false)
+        return `the queue is full for ${Math.round(length)} ms`
+      },
+    },
     network('a cut', 3, 200, 3000, set('cut')),
     network('a lost route', 3, 500, 5000, set('swallowing')),
     {
@@ -147,10 +162,12 @@ export async function shake(fleet: ShakenFleet, chance: Chance, isOver: () => bo
       await sleep(own.between(300, 1500))
       if (isOver()) return
       const at = now()
-      shaken.push({ at, what: await draw(own, able).run(own) })
+      const fault = draw(own, able)
+      shaken.push({ at, kind: fault.name, what: await fault.run(own) })
     }
   }
-  const isServer = ({ name }: Fault) => name === 'PostgreSQL' || name === 'Redis'
+  // In one hand, so that none of them meets another: a server that is started anew has forgotten that it is full.
+  const isServer = ({ name }: Fault) => ['PostgreSQL', 'Redis', 'the queue'].includes(name)
   const isMember = ({ name }: Fault) => name === 'a broker' || name === 'a worker'
   await Promise.all([
     hand(

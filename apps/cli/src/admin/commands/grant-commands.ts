@@ -78,6 +78,17 @@ function resourceCommands(noun: 'resource' | 'shared-resource'): readonly AdminC
       example: `drawbridge ${noun} update ${which} --name Papers`,
     },
     {
+      name: `${noun} told`,
+      does: 'Choose what introspection tells a resource of the people who use it; what is left out is not told, from then on',
+      takes: [...owner, noun],
+      flags: {
+        profile: { kind: 'switch', says: 'her name, and what else belongs to the scope profile', member: 'toldOfPeople.profile' },
+        email: { kind: 'switch', says: 'her address, and whether its domain is proven', member: 'toldOfPeople.email' },
+      },
+      call: { method: 'PATCH', path: one, body: { toldOfPeople: {} } },
+      example: `drawbridge ${noun} told ${which} --email`,
+    },
+    {
       name: `${noun} scopes`,
       does: 'Replace the scopes of a resource',
       takes: [...owner, noun],
