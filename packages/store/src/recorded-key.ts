@@ -1,24 +1,60 @@
-/** Who signed in before her directory told of her: known by the declared key, in what she recorded at her last login. */
+/**
+ * Who signed in before her directory told of her: known by the declared key, in what she recorded at her last login.
+ *
+ * An index of digests finds who may be meant (`recorded_keys`, docs/adr/0103), whichever claim the connection declares today; it is kept by triggers, and what it
+ * finds is compared here, word by word. A digest is made without case for every key, so that nobody is missed for whom the comparison holds.
+ */
 import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import type { ConnectionId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { namesakeLimits } from './namesakes.js'
-import type { Db } from './transaction.js'
+import { type Db, judged } from './transaction.js'
 
 export type KeyedUser = { readonly userName: string; readonly externalId: string | undefined }
 type At = { readonly tenant: TenantId; readonly connectionId: ConnectionId; readonly link?: SubjectLink | undefined }
+
+/** Under which the digest of a stable id is kept: no mapping may write a claim of that name. */
+const stableIdName = 'sub'
+
+// The plain lower() knows only the letters of the cluster's locale, ASCII in the embedded one; ICU's root collation knows all.
+const lowered = (text: string): string => `lower((${text}) COLLATE "und-x-icu")`
+
+type Comparison = { readonly folded: (text: string) => string; readonly isSame: (text: string) => string }
+
+/** A userName comes in lower case, and is compared without case; an externalId exactly. RFC 7643 §4.1.1, §3.1 */
+const comparisons: Readonly<Record<SubjectLink['scim'], Comparison>> = {
+  userName: { folded: (text) => text, isSame: (text) => `${lowered(text)} = $4` },
+  externalId: { folded: lowered, isSame: (text) => `${text} = $4` },
+}
+
+/** Nobody, one, or several. Each of these statements is planned when it is asked: a plan that was kept while a tenant was small might read all of it later. */
+const mayBeMeant = ({ folded }: Comparison): string =>
+  `SELECT people_of_recorded_key($1::uuid, $2::text[], ${folded('$3::text')}) AS id LIMIT 2`
+
+/** The one who may be meant, by her id: among any number the planner would rather read a whole tenant of which it has not learned yet. */
+const theOne = '$7::uuid[]'
+/** Several, however many. They stay in the database: everybody may have recorded the same. */
+const several = ({ folded }: Comparison): string => `ARRAY(SELECT people_of_recorded_key($2::uuid, $7::text[], ${folded('$4::text')}))`
+
+const meant = (ids: string, { isSame }: Comparison): string =>
+  `SELECT id FROM subjects WHERE tenant_id = $1 AND id = ANY (${ids}) AND ${judged('connection_id = $2 AND scim_user_id IS NULL')}
+     AND ($5::boolean AND ${isSame('stable_id')}
+       OR EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(claims -> 'claims') = 'array' THEN claims -> 'claims' ELSE '[]' END) AS claim
+         WHERE claim ->> 0 = ANY ($3::text[]) AND jsonb_typeof(claim -> 1) = 'string' AND ${isSame('claim ->> 1')}))
+   ORDER BY id LIMIT $6 FOR UPDATE`
+
+type Row = { readonly id: SubjectId }
 
 /** Whoever of the connection has this user's key, and is linked to nobody yet; one more than are ended singly says that there are too many. */
 export async function findByRecordedKey(db: Db, { tenant, connectionId, link }: At, user: KeyedUser): Promise<readonly SubjectId[]> {
   const value = link?.scim === 'userName' ? user.userName.toLowerCase() : user.externalId
   if (link === undefined || value === undefined || value === '') return []
-  // The plain lower() knows only the letters of the cluster's locale, ASCII in the embedded one; ICU's root collation knows all.
-  const same = (text: string) => (link.scim === 'userName' ? `lower((${text}) COLLATE "und-x-icu") = $4` : `${text} = $4`)
-  const { rows } = await db.query<{ id: SubjectId }>(
-    `SELECT id FROM subjects WHERE tenant_id = $1 AND connection_id = $2 AND scim_user_id IS NULL AND ($5 AND ${same('stable_id')}
-       OR EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(claims -> 'claims') = 'array' THEN claims -> 'claims' ELSE '[]' END) AS claim
-         WHERE claim ->> 0 = ANY ($3::text[]) AND jsonb_typeof(claim -> 1) = 'string' AND ${same('claim ->> 1')}))
-     ORDER BY id LIMIT $6 FOR UPDATE`,
-    [tenant, connectionId, link.claims, value, link.isStableId, namesakeLimits.endedSingly + 1],
-  )
+  const comparison = comparisons[link.scim]
+  const names = link.isStableId ? [...link.claims, stableIdName] : link.claims
+  const { rows: may } = await db.query<Row>(mayBeMeant(comparison), [connectionId, names, value])
+  if (may.length === 0) return []
+  const [ids, among] = may.length === 1 ? [theOne, may.map(({ id }) => id)] : [several(comparison), names]
+  const { rows } = await db.query<Row>(meant(ids, comparison), [
+    ...[tenant, connectionId, link.claims, value, link.isStableId, namesakeLimits.endedSingly + 1, among],
+  ])
   return rows.map(({ id }) => id)
 }
