@@ -39,14 +39,21 @@ export type Person = {
   readonly scimId: string
   /** As the vendor knows her; known from her first token. */
   subject: string | undefined
+  /** Why she could not sign in when she last could not. */
+  trouble: string
   readonly held: Held[]
 }
+/** What is sent, and to which address of the brokers. Under one `id` it happens once, however often and wherever it is said. */
+export type Said = { readonly id?: string; send(by: Ask, at: string): Promise<Answer | undefined> }
+
 /** `takeAway` sends what takes away: a planted fault replaces it. */
 export type Load = {
   readonly fleet: ShakenFleet
   readonly company: Company
   readonly ledger: Ledger
   readonly takeAway: Ask
+  /** What was acknowledged and happens once, however often it is said. */
+  readonly once: Said[]
   readonly isOver: () => boolean
 }
 

@@ -85,3 +85,15 @@ export async function contradictionsOf(fleet: ShakenFleet, began: Date): Promise
   }
   return found
 }
+
+/** By company. */
+export type SignalsDone = ReadonlyMap<string, number>
+
+export async function signalsDone(fleet: ShakenFleet): Promise<SignalsDone> {
+  const rows = await rowsOf<{ slug: string; done: number }>(
+    fleet,
+    `SELECT t.slug, count(*)::int AS done FROM deprovisioning_events e JOIN tenants t ON t.id = e.tenant_id
+      WHERE e.source = 'signal' AND e.matched GROUP BY t.slug`,
+  )
+  return new Map(rows.map(({ slug, done }) => [slug, done]))
+}
