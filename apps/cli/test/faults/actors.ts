@@ -1,27 +1,9 @@
-/** What all actors share: how they ask, who they are, and the company in whose name and on whose ledger they act. */
+/** What all actors share: who they are, and the company in whose name and on whose ledger they act. */
 import type { Browser } from '@drawbridge/simulator/browser'
 import type { ShakenFleet } from './a-shaken-fleet.js'
+import { type Ask, patienceMs, type Said, sleep } from './ask.js'
 import type { Company } from './companies.js'
 import type { Issue, IssuerPath, Ledger } from './ledger.js'
-
-/** Longer than this nobody waits for an answer. */
-export const patienceMs = 4000
-
-export type Answer = { readonly status: number; readonly json: Record<string, unknown> }
-export type Ask = (url: string, init?: RequestInit) => Promise<Answer | undefined>
-export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
-/** Undefined: no answer, or none that says whether it was done. */
-export const ask: Ask = async (url, init = {}) => {
-  try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceMs) })
-    const text = await response.text()
-    if (response.status >= 500 || response.status === 429) return undefined
-    return { status: response.status, json: text === '' ? {} : JSON.parse(text) }
-  } catch {
-    return undefined
-  }
-}
 
 export type Held = {
   readonly grant: string
@@ -43,9 +25,6 @@ export type Person = {
   trouble: string
   readonly held: Held[]
 }
-/** What is sent, and to which address of the brokers. Under one `id` it happens once, however often and wherever it is said. */
-export type Said = { readonly id?: string; send(by: Ask, at: string): Promise<Answer | undefined> }
-
 /** `takeAway` sends what takes away: a planted fault replaces it. */
 export type Load = {
   readonly fleet: ShakenFleet

@@ -1,7 +1,8 @@
 /** What takes away and what gives back: the directory, admins, signals, clients and people themselves, each told until it is acknowledged, and on the ledger. */
 import type { Browser } from '@drawbridge/simulator/browser'
 import { publicUrl } from '../a-production.js'
-import { type Answer, drop, type Held, inTime, type Load, type Person, type Said, sleep } from './actors.js'
+import { drop, type Held, inTime, type Load, type Person } from './actors.js'
+import { type Answer, type Said, sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import { handedBack } from './deliveries.js'
 import { admin, directory } from './ledger.js'

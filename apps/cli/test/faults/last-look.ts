@@ -1,7 +1,8 @@
 /** When the weather has cleared everybody is let in and signs in once more, and every token that can still be asked about is asked about, everywhere. */
 
 import type { Receiver } from './a-shaken-fleet.js'
-import { type Load, type Person, sleep } from './actors.js'
+import type { Load, Person } from './actors.js'
+import { sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import { letIn } from './ends.js'
 import { deadSince, type IssuerPath, type Ledger } from './ledger.js'

@@ -1,5 +1,6 @@
 /** What happens to one person, one thing after the other, for as long as the run lasts. */
-import { type Load, type Person, sleep } from './actors.js'
+import type { Load, Person } from './actors.js'
+import { sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import { endAll, endOne, letIn } from './ends.js'
 import { overtake } from './overtake.js'

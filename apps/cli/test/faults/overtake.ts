@@ -1,6 +1,7 @@
 /** Two requests of the directory for one person that are under way at once, by different ways to different brokers: what was sent first may come last. */
 import { patchActive, scimDialects } from '@drawbridge/simulator/scim-client'
-import { type Answer, ask, type Load, type Person, type Said, sleep } from './actors.js'
+import type { Load, Person } from './actors.js'
+import { type Answer, ask, type Said, sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import { directory } from './ledger.js'
 import { tellOnce, twoDoors, type Unsent, versionOf } from './tell.js'

@@ -1,7 +1,8 @@
 /** One run: a seed, a length, a fleet in bad weather with all its companies, and the judgement after it has cleared. */
 
 import type { ShakenFleet } from './a-shaken-fleet.js'
-import { type Ask, ask, type Load, type Person } from './actors.js'
+import type { Load, Person } from './actors.js'
+import { type Ask, ask } from './ask.js'
 import { aChance } from './chance.js'
 import { judgeDeliveries } from './deliveries.js'
 import { type Figures, figuresOf, kindsOf, toldFigures } from './figures.js'

@@ -1,7 +1,7 @@
 /** What the database says when the weather has cleared: nothing that was begun is undone, nothing is lost, nothing is twice. */
 import { asOwner } from '@drawbridge/testkit/database'
 import type { ShakenFleet } from './a-shaken-fleet.js'
-import { sleep } from './actors.js'
+import { sleep } from './ask.js'
 import { now } from './stop-watch.js'
 
 export const settleMs = 120_000

@@ -1,7 +1,8 @@
 /** How brokers are told of something until they acknowledge it, and how that is entered: a caller repeats, a network says it twice. */
 
 import type { Door } from './a-shaken-fleet.js'
-import { type Answer, ask, type Load, type Said, sleep } from './actors.js'
+import type { Load } from './actors.js'
+import { type Answer, ask, type Said, sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import type { Gives, LedgerEvent, Takes } from './ledger.js'
 import { now } from './stop-watch.js'

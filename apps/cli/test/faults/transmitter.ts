@@ -4,7 +4,7 @@ import { loadKeys } from '@drawbridge/simulator/keys'
 import type { Simulator } from '@drawbridge/simulator/simulator'
 import { exportJWK, generateKeyPair, importPKCS8, SignJWT } from 'jose'
 import { publicUrl } from '../a-production.js'
-import type { Said } from './actors.js'
+import type { Said } from './ask.js'
 
 export const signalEvents = {
   sessionRevoked: 'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
