@@ -142,7 +142,10 @@ const whole = {
     revealsGroups: true,
   },
   resources: [
-    { identifier: 'https://documents.example/mcp', name: 'Documents', accessTokenTtlSeconds: 300, scopes: [{ ...scope, isDefault: true }] },
+    {
+      ...{ identifier: 'https://documents.example/mcp', name: 'Documents', accessTokenTtlSeconds: 300 },
+      ...{ toldOfPeople: { profile: false, email: true }, scopes: [{ ...scope, isDefault: true }] },
+    },
     { identifier: 'https://gone.example/mcp', name: 'Gone', scopes: [scope], withdrawn: true },
   ],
   sharedResources: ['https://vendor.example/mcp'],

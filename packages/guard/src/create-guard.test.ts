@@ -344,6 +344,23 @@ describe('deafness', () => {
   })
 })
 
+describe('who is behind a token', () => {
+  it('is asked of its issuer, which tells what it likes of the claims that are a person’s', async () => {
+    const guard = await aStartedGuard()
+    issuer.person = { name: 'Ada', email: 'ada@acme.example', email_verified: true, locale: 7, admin: true }
+    const token = await issuer.signToken()
+    const checked = await guard.check(`Bearer ${token}`)
+    if (!checked.ok) throw new Error(checked.error.reason)
+    const person = { name: 'Ada', email: 'ada@acme.example', email_verified: true }
+    expect(await guard.personOf(token, checked.value)).toEqual({ ok: true, value: person })
+    issuer.isActive = false
+    expect(await guard.personOf(token, checked.value)).toEqual({ ok: false, error: 'token_inactive' })
+    issuer.isDown = true
+    expect(await guard.personOf(token, checked.value)).toEqual({ ok: false, error: 'issuer_unreachable' })
+    expect(await guard.personOf(token, { ...checked.value, issuer: 'https://other.example' })).toMatchObject({ ok: false })
+  })
+})
+
 it('asks for a token where none was sent', async () => {
   expect(await aGuard().check(undefined)).toMatchObject({ ok: false, error: { reason: 'token_missing', status: 401 } })
 })

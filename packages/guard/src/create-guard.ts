@@ -4,7 +4,7 @@ import { type AuthenticationDemand, checkDemand, isImpossible, meetsDemand, stri
 import { createBarriers } from './barriers.js'
 import { buildChallenge, type Challenge } from './challenge.js'
 import { type ReadProof, readProof, targetOf, verifyProof } from './dpop-proof.js'
-import { introspect } from './introspect.js'
+import { introspect, type Person } from './introspect.js'
 import { createProofMemory, defaultMaxProofs } from './proof-memory.js'
 import { createReceiver, type Receiver } from './receive-notices.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
@@ -90,6 +90,11 @@ export type Guard = {
     needed?: readonly string[],
     demand?: AuthenticationDemand,
   ): Promise<Result<VerifiedToken, Challenge>>
+  /**
+   * Asks the issuer who is behind a token that `check` has just let through. Nothing is remembered: whoever keeps the answer keeps personal data.
+   * Refused as a dead token is, where it is dead by now.
+   */
+  personOf(token: string, checked: VerifiedToken): Promise<Result<Person, GuardRefusal>>
   /** Writes any other refusal in the guard's form. */
   refuse(reason: GuardRefusal, needed?: readonly string[]): Challenge
 }
@@ -145,6 +150,7 @@ export function createGuard(options: GuardOptions): Guard {
     stop: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.stop()))),
     isReady: () => [...receivers.values()].every((receiver) => receiver.heardAtSeconds() !== undefined),
     check: (presented, needed = [], demand = {}) => check(guarding, present(presented), { needed, demand }),
+    personOf: (token, checked) => personOf(guarding, token, checked),
     refuse: (reason, needed = []) => refuse(guarding, reason, { needed, scheme: settings.takesBoundTokensAlone ? 'DPoP' : 'Bearer' }),
   }
 }
@@ -261,6 +267,13 @@ async function checkHearing(guarding: Guarding, token: string, verified: Verifie
   const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token)
   if (live.ok && live.value.keyThumbprint !== verified.keyThumbprint) return err('token_inactive')
   return live.ok ? ok({ ...verified, scopes: verified.scopes.filter((name) => live.value.scopes.includes(name)) }) : live
+}
+
+async function personOf({ fetchLike, issuers }: Guarding, token: string, { issuer }: VerifiedToken): Promise<Result<Person, GuardRefusal>> {
+  const trusted = issuers.get(issuer)
+  if (trusted === undefined) return err('token_of_unknown_issuer')
+  const live = await introspect(fetchLike, trusted, token)
+  return live.ok ? ok(live.value.person) : live
 }
 
 /** Reads the options once; a combination that could not be safe stops the start. */

@@ -32,6 +32,8 @@ export type AnIssuer = {
   /** What openings and the next polls say is still to come: of everybody, or of these tenants alone. */
   owes: true | readonly string[] | undefined
   isActive: boolean
+  /** What introspection tells beside. */
+  person: Readonly<Record<string, unknown>>
   /** `cnf`, as introspection says it. */
   confirmation: unknown
   isDown: boolean
@@ -109,7 +111,7 @@ export async function anIssuer(options: {
       self.fetched[path] += 1
       return json({ keys: published[path] })
     }
-    if (path === '/introspect') return json({ active: self.isActive, scope: 'documents:read', cnf: self.confirmation })
+    if (path === '/introspect') return json({ ...self.person, active: self.isActive, scope: 'documents:read', cnf: self.confirmation })
     const body = JSON.parse(init?.body as string) as Record<string, unknown>
     if (path === '/ssf/streams') {
       self.opened.push(String(body['instance']))
@@ -151,6 +153,7 @@ export async function anIssuer(options: {
     isOld: false,
     owes: undefined,
     isActive: true,
+    person: {},
     confirmation: undefined,
     isDown: false,
     turnsAway: { '/ssf/streams': [], '/ssf/poll': [], '/ssf/jwks': [] },

@@ -28,16 +28,23 @@ const keptEndOfSubject = keptStatement(
   'UPDATE subjects SET deactivates_at = $3 WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3',
 )
 
-/** Belongs into the transaction that writes the user, after she was linked. What is no date changes nothing, and stands in the trail. */
-export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser): Promise<void> {
+export const endHasCome = 'the end that the directory named has come'
+
+/**
+ * Belongs into the transaction that writes the user, after she was linked. What is no date changes nothing, and stands in the trail. True: it names an end,
+ * and another than before.
+ */
+export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser): Promise<boolean> {
   const { tenant, connectionId, now, requestId, endDate } = caller
-  if (endDate === undefined) return
+  if (endDate === undefined) return false
   const end = readEndDate(toDocument(user), endDate)
   const detail = { scimUserId: user.id, endDate }
-  if (end === 'unreadable')
-    return insertAuditEvent(db, tenant, { at: now, kind: 'scim_user.end_unreadable', connectionId, detail, requestId })
+  if (end === 'unreadable') {
+    await insertAuditEvent(db, tenant, { at: now, kind: 'scim_user.end_unreadable', connectionId, detail, requestId })
+    return false
+  }
   const at = end === 'none' ? null : toTimestamp(end)
-  await db.query(keptEnd, [tenant, user.id, at])
+  const isAnother = (await db.query(keptEnd, [tenant, user.id, at])).rowCount > 0
   const { rowCount } = await db.query(keptEndOfSubject, [tenant, user.id, at])
   if (rowCount > 0) {
     // A ceiling for everything that is open: what would outlive it is decided again.
@@ -48,6 +55,7 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
     })
   }
   if (typeof end !== 'string' && end <= now) await endSubjectsOfUser(db, caller, user)
+  return typeof end !== 'string' && isAnother
 }
 
 const reachedOfUser = keptStatement(`UPDATE subjects SET ended_for = deactivates_at
@@ -119,5 +127,5 @@ type Ended = EndedSubject & {
 const raiseBarrier = (db: Db, { id, endedFor, ...ended }: Ended): Promise<unknown> =>
   deprovision(db, {
     ...{ ...ended, source: 'scim', target: 'subject', targetId: id, toldAt: endedFor },
-    reason: 'the end that the directory named has come',
+    reason: endHasCome,
   })

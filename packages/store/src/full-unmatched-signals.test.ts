@@ -40,10 +40,11 @@ async function anotherConnection(): Promise<ATenant> {
   return { ...acme, connectionId }
 }
 const issuer = 'https://idp.example'
+const link = { scim: 'externalId', claims: ['oid'], isStableId: false } as const
 const hear = (sub: string, { reason = 'account-disabled', id = randomUUID() as string } = {}) =>
   hearSecurityEvent(fixture.database, {
     ...{ tenant: acme.tenantId, connectionId: acme.connectionId, way: 'push', now, requestId: 'test', newId: randomUUID },
-    words: { issuers: [issuer], loginIssuer: undefined, link: undefined, events: ['account-disabled', 'account-purged'] },
+    words: { issuers: [issuer], loginIssuer: undefined, link, events: ['account-disabled', 'account-purged'] },
     event: {
       ...{ id, type: `https://schemas.openid.net/secevent/risc/event-type/${reason}`, event: {}, toldAt: undefined, issuedAt: now },
       ...{ subject: { format: 'iss_sub', iss: issuer, sub }, replayableUntil: addSeconds(now, 60) },
@@ -96,6 +97,19 @@ it('where nothing may give way nothing is kept or remembered: it is heard when i
   expect((await hear('hedy')).outcome).toBe('full')
   acme = await anotherConnection()
   expect((await hear('hedy')).outcome).toBe('unmatched')
+})
+
+it('where nothing may give way, those of whom each may be meant are ended all the same, and the contacts are told', async () => {
+  await keep({ name: 'out ', count: ofConnection, deactivates: true })
+  await sql("INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, gen_random_uuid(), 'IT', 'it@acme.example', now())")
+  await sql(
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+     SELECT $1, gen_random_uuid(), $2, person, '{"claims": [["oid", "e-17"]]}', now(), now(), now() FROM unnest(ARRAY['one', 'two']) AS person`,
+    acme.connectionId,
+  )
+  expect((await hear('e-17')).outcome).toBe('full')
+  expect(await sql("SELECT DISTINCT epoch FROM subjects WHERE tenant_id = $1 AND stable_id IN ('one', 'two')")).toEqual([{ epoch: 2 }])
+  expect(await sql('SELECT act_count FROM announcements WHERE tenant_id = $1')).toEqual([{ act_count: 1 }])
 })
 
 const counted = async () =>

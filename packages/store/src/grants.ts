@@ -18,6 +18,7 @@ import {
 import { type DecidedOn, type DecidedWrite, type GroundRow, groundColumns, toDecidedWrite } from './authorization-requests.js'
 import { callerCte } from './caller.js'
 import type { ConsentToKeep } from './consents.js'
+import { directorySays } from './directory.js'
 import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
 /** Where a hot statement was asked from: goes to the audit trail. */
@@ -292,7 +293,10 @@ export async function revokeGrantOfToken(
 const introspectStatement = hotStatement({
   name: 'introspect_grant',
   tenantParameter: 1,
-  text: `SELECT resource.identifier AS resource, ${grantBarrierColumns}
+  text: `SELECT resource.identifier AS resource, resource.told_of_people, ${grantBarrierColumns},
+      CASE WHEN resource.told_of_people IS NOT NULL THEN s.claims END AS subject_claims,
+      CASE WHEN resource.told_of_people IS NOT NULL AND s.id IS NOT NULL
+        THEN ${directorySays({ connection: 's.connection_id', user: 's.scim_user_id' })} END AS directory_says
     FROM resource_credentials credential
     JOIN resources resource ON resource.tenant_id = credential.tenant_id AND resource.id = credential.resource_id
     LEFT JOIN (grants g ${grantStateJoins}) ON g.tenant_id = $1 AND g.id = $5 AND g.issuer_id = $6 AND g.audience = resource.identifier
@@ -302,13 +306,31 @@ const introspectStatement = hotStatement({
       AND (credential.expires_at IS NULL OR credential.expires_at > $2)`,
 })
 
+/** As stored, of one person: what her IdP said at her last login, and what her directory says now. */
+export type KnownOfPerson = { readonly claims: unknown; readonly directorySays: unknown }
+
 export type Introspected = {
   /** The resource whose credential asked. */
   readonly resource: string
   /** `undefined`: no living grant of that resource. */
   readonly grant:
-    | { readonly epochs: Epochs; readonly scopes: readonly string[]; readonly configurationVersion: number; readonly unsettled: boolean }
+    | {
+        readonly epochs: Epochs
+        readonly scopes: readonly string[]
+        readonly configurationVersion: number
+        readonly unsettled: boolean
+        /** The person behind it, where there is one and the resource asks to be told of people; `asked`: of what, as stored. */
+        readonly person: (KnownOfPerson & { readonly asked: unknown }) | undefined
+      }
     | undefined
+}
+
+type IntrospectedRow = Omit<GrantBarrierRow, 'grant_id'> & {
+  readonly resource: string
+  readonly told_of_people: unknown
+  readonly grant_id: string | null
+  readonly subject_claims: unknown
+  readonly directory_says: unknown
 }
 
 /** Finds the barrier of a grant for the resource server that proves itself; `undefined` if it does not. Reads only. */
@@ -325,7 +347,7 @@ export async function introspectGrant(
     now: Instant
   },
 ): Promise<Introspected | undefined> {
-  const { rows } = await hot.query<Omit<GrantBarrierRow, 'grant_id'> & { resource: string; grant_id: string | null }>(introspectStatement, [
+  const { rows } = await hot.query<IntrospectedRow>(introspectStatement, [
     ...[asked.tenantId, toTimestamp(asked.now), asked.credentialId, asked.secretHash, asked.grantId, asked.issuerId, vendorTenantId],
     asked.isTenantsOwn,
   ])
@@ -334,6 +356,12 @@ export async function introspectGrant(
   if (row.grant_id === null || row.grant_refusal !== null) return { resource: row.resource, grant: undefined }
   return {
     resource: row.resource,
-    grant: { epochs: epochsOf(row), scopes: row.scopes, configurationVersion: row.configuration_version, unsettled: row.unsettled },
+    grant: {
+      ...{ epochs: epochsOf(row), scopes: row.scopes, configurationVersion: row.configuration_version, unsettled: row.unsettled },
+      person:
+        row.subject_claims === null
+          ? undefined
+          : { asked: row.told_of_people, claims: row.subject_claims, directorySays: row.directory_says },
+    },
   }
 }

@@ -45,6 +45,7 @@ export function hearSecurityEvent(database: Database, heard: HeardEvent): Promis
         : await takeAway(db, { ...at, ...whatIsTaken(effect), person: personOf(words, event), toldAt: event.toldAt, newId: heard.newId })
     if (came.outcome === 'full') {
       await forgetBelieved(db, tenant, replay)
+      await alarmTaken(db, at, came)
       return { outcome: 'full', isMass: false }
     }
     const said = { event: known?.name ?? nameOfUnknown(event.type), outcome: came.outcome }

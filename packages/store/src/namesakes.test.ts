@@ -3,12 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { instant } from '@drawbridge/core/instant'
 import { ok } from '@drawbridge/core/result'
 import type { ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
+import type { SubjectId } from '@drawbridge/core/tenant/ids'
+import { aGrant, hashOf } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { namesakeLimits } from './namesakes.js'
 import { deleteScimUser, endAccessOfRefused, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
-import { inTenant } from './transaction.js'
+import { type Db, inTenant } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
 const link = { scim: 'userName', claims: ['email'], isStableId: false } as const
@@ -31,6 +33,16 @@ const signedInBefore = (tenant: ATenant, stableId: string, email: string) =>
     fixture.ownerUrl,
     `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $6)`,
     [tenant.tenantId, randomUUID(), tenant.connectionId, stableId, { claims: [['email', email]] }, new Date(now)],
+  )
+const aSession = (tenant: ATenant, subjectId: SubjectId, epoch: number) =>
+  asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch, amr,
+       idp_session, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, '{}', '{}', $8, $9)`,
+    [
+      ...[tenant.tenantId, randomUUID(), tenant.issuerId, hashOf(randomUUID()), subjectId, tenant.connectionId, epoch],
+      ...[new Date(now), new Date(now + 60_000)],
+    ],
   )
 const created = async (tenant: ATenant): Promise<ScimUser> => {
   const data: ScimUserData = { userName: 'Ada@acme.example', externalId: undefined, active: true, attributes: {} }
@@ -104,7 +116,7 @@ describe('of several people who recorded the key of a user who is to go, she', (
     expect(await epochs(tenant)).toEqual([2, 2, 1])
   })
 
-  test('hears it once: said again it ends nobody but who has signed in since', async () => {
+  test('hears it once: said again it ends nobody but who has signed in since, or may have', async () => {
     const tenant = await freshTenant()
     const user = await three(tenant)
     await leave(tenant, user.id)
@@ -114,17 +126,81 @@ describe('of several people who recorded the key of a user who is to go, she', (
     await asOwner(fixture.ownerUrl, 'UPDATE subjects SET last_login_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now - 1000)])
     await leave(tenant, user.id)
     expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([[3, 3, 1], 2])
+    await signedInBefore(tenant, 'upstream-4', 'ada@acme.example')
+    await leave(tenant, user.id)
+    expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([[3, 3, 1, 2], 3])
   })
+
+  test.each<{ holds: string; from: (tenant: ATenant, subjectId: SubjectId, epoch: number) => Promise<unknown> }>([
+    { holds: 'a session', from: aSession },
+    {
+      holds: 'a grant',
+      from: (tenant, subjectId, subject) => aGrant(fixture, { ...tenant, subjectId }, { now, epochs: { subject } }),
+    },
+  ])('is ended again where she holds $holds of after the barrier, though a clock says that she signed in before it', async ({ from }) => {
+    const tenant = await freshTenant()
+    const user = await three(tenant)
+    await leave(tenant, user.id)
+    await asOwner(fixture.ownerUrl, 'UPDATE subjects SET last_login_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now - 1000)])
+    const [first] = await rows<{ id: SubjectId }>("SELECT id FROM subjects WHERE tenant_id = $1 AND stable_id = 'upstream-1'", tenant)
+    // Of before: dead, and no reason to end anybody.
+    await from(tenant, first?.id as SubjectId, 1)
+    await leave(tenant, user.id)
+    expect(await epochs(tenant)).toEqual([2, 2, 1])
+    await from(tenant, first?.id as SubjectId, 2)
+    await leave(tenant, user.id)
+    expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([[3, 2, 1], 2])
+  })
+
+  const endDate = 'endsOn'
+  const endOn = (tenant: ATenant, id: string, day: string, { active = true, watch = (db: Db) => db } = {}) =>
+    inTenant(fixture.database, tenant.tenantId, (db) =>
+      updateScimUser(watch(db), { ...callerOf(tenant), link, endDate }, id, (before) =>
+        ok<ScimUserData>({ ...before, active, attributes: { [endDate]: day } }),
+      ),
+    )
 
   test('whose end is named in advance signs in anew, as the others do', async () => {
     const tenant = await freshTenant()
+    await endOn(tenant, (await three(tenant)).id, '2031-01-01')
+    expect(await epochs(tenant)).toEqual([2, 2, 1])
+  })
+
+  test.each([
+    { who: 'who goes on', active: true },
+    { who: 'who has left already', active: false },
+  ])(
+    '$who and whose end is named when it is past is an alarm, though nobody has signed in since the last one; once',
+    async ({ active }) => {
+      const tenant = await freshTenant()
+      const user = await three(tenant)
+      if (!active) await leave(tenant, user.id)
+      await asOwner(fixture.ownerUrl, 'UPDATE subjects SET last_login_at = $2, barrier_at = $3 WHERE tenant_id = $1', [
+        ...[tenant.tenantId, new Date(now - 2000), new Date(now - 1000)],
+      ])
+      const [before, alarmed] = [await epochs(tenant), (await alarms(tenant)).length]
+      await endOn(tenant, user.id, '2020-01-01', { active })
+      const after = before.map((epoch, at) => (at < 2 ? epoch + 1 : epoch))
+      expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([after, alarmed + 1])
+      expect((await told(tenant)).length).toBe(alarmed + 1)
+      await endOn(tenant, user.id, '2020-01-01', { active })
+      expect([await epochs(tenant), (await alarms(tenant)).length]).toEqual([after, alarmed + 1])
+    },
+  )
+
+  test('is looked for once by a request that names her end and has her leave', async () => {
+    const tenant = await freshTenant()
     const user = await three(tenant)
-    const endDate = 'endsOn'
-    await inTenant(fixture.database, tenant.tenantId, (db) =>
-      updateScimUser(db, { ...callerOf(tenant), link, endDate }, user.id, (before) =>
-        ok<ScimUserData>({ ...before, attributes: { [endDate]: '2031-01-01' } }),
-      ),
-    )
+    const asked: string[] = []
+    const watch = (db: Db): Db => {
+      const query: Db['query'] = (statement, parameters) => {
+        asked.push(typeof statement === 'string' ? statement : statement.text)
+        return db.query(statement, parameters)
+      }
+      return { ...db, query }
+    }
+    await endOn(tenant, user.id, '2020-01-01', { active: false, watch })
+    expect(asked.filter((text) => text.includes("claims -> 'claims'"))).toHaveLength(1)
     expect(await epochs(tenant)).toEqual([2, 2, 1])
   })
 
@@ -141,5 +217,9 @@ describe('of several people who recorded the key of a user who is to go, she', (
     expect(await epochs(tenant)).toEqual([1, 1, 1])
     expect(await rows('SELECT epoch FROM connections WHERE tenant_id = $1', tenant)).toEqual([{ epoch: 2 }])
     expect(await alarms(tenant)).toHaveLength(1)
+    // Said again: whether those who are not known by name have signed in since, nobody knows.
+    await asOwner(fixture.ownerUrl, 'UPDATE subjects SET last_login_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now - 1000)])
+    await leave(tenant, user.id)
+    expect(await rows('SELECT epoch FROM connections WHERE tenant_id = $1', tenant)).toEqual([{ epoch: 3 }])
   })
 })

@@ -28,7 +28,7 @@ export type EndedNamesakes = {
   readonly reason: string
   /** What the source named, in its own terms: `scim:<id>`. */
   readonly named: string
-  /** False: it has been said before. Then only whoever has signed in since is ended, and if nobody has, nothing is said. */
+  /** False: it may have been said before. Then whoever surely holds nothing is passed over, and where nobody is left, nothing is said. */
   readonly isNews: boolean
   readonly now: Instant
   readonly requestId: string | undefined
@@ -41,9 +41,11 @@ export type EndedNamesakes = {
  */
 export async function endNamesakes(db: Db, found: readonly SubjectId[], event: EndedNamesakes): Promise<boolean> {
   const { tenant, connectionId, source, named, now, requestId, newId } = event
-  if (!event.isNews && !(await anySignedInSince(db, event, found))) return false
+  // Of so many not all are known by name: then nobody knows that they hold nothing.
   const isEverybody = found.length > namesakeLimits.endedSingly
-  const targets = isEverybody ? [connectionId] : found
+  const ended = event.isNews || isEverybody ? found : await listHolding(db, tenant, found)
+  if (ended.length === 0) return false
+  const targets = isEverybody ? [connectionId] : ended
   for (const targetId of targets) {
     await deprovision(db, {
       ...{
@@ -59,7 +61,7 @@ export async function endNamesakes(db: Db, found: readonly SubjectId[], event: E
       toldAt: undefined,
     })
   }
-  const detail = { source, named, ended: isEverybody ? 'connection' : 'subjects', subjects: found.slice(0, namesakeLimits.named) }
+  const detail = { source, named, ended: isEverybody ? 'connection' : 'subjects', subjects: ended.slice(0, namesakeLimits.named) }
   await insertAuditEvent(db, tenant, { at: now, kind, connectionId, reason: event.reason, detail, requestId })
   return true
 }
@@ -70,12 +72,21 @@ export const announceNamesakes = (
   { tenant, connectionId, now }: Pick<EndedNamesakes, 'tenant' | 'connectionId' | 'now'>,
 ): Promise<void> => announce(db, tenant, { at: now, kind, about: undefined, by: undefined }, { connectionId })
 
-/** Whether any of them may hold something: what was opened before the latest barrier is dead. */
-async function anySignedInSince(db: Db, { tenant }: EndedNamesakes, found: readonly SubjectId[]): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `SELECT 1 FROM subjects s JOIN connections c ON c.tenant_id = $1 AND c.id = s.connection_id
-     WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[]) AND (s.last_login_at < GREATEST(s.barrier_at, c.barrier_at)) IS NOT TRUE LIMIT 1`,
+/**
+ * Those of them who may hold something. What was opened below the epochs of now is dead, whatever the clocks of the processes said that opened it, so
+ * whoever has nothing above them holds nothing; a time alone proves nothing, and counts against her.
+ */
+async function listHolding(db: Db, tenant: TenantId, found: readonly SubjectId[]): Promise<readonly SubjectId[]> {
+  const { rows } = await db.query<{ id: SubjectId }>(
+    `SELECT s.id FROM subjects s JOIN connections c ON c.tenant_id = $1 AND c.id = s.connection_id
+     WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[]) AND (
+       (s.last_login_at < GREATEST(s.barrier_at, c.barrier_at)) IS NOT TRUE
+       OR EXISTS (SELECT 1 FROM browser_sessions b
+         WHERE b.tenant_id = $1 AND b.subject_id = s.id AND b.subject_epoch >= s.epoch AND b.connection_epoch >= c.epoch)
+       OR EXISTS (SELECT 1 FROM grants g JOIN connections gc ON gc.tenant_id = $1 AND gc.id = g.connection_id
+         WHERE g.tenant_id = $1 AND g.subject_id = s.id AND g.revoked_at IS NULL AND g.subject_epoch >= s.epoch AND g.connection_epoch >= gc.epoch))
+     ORDER BY s.id`,
     [tenant, found],
   )
-  return rowCount > 0
+  return rows.map(({ id }) => id)
 }

@@ -20,6 +20,8 @@ export type StoredResource = {
   readonly identifier: ResourceIdentifier
   readonly name: string
   readonly accessTokenTtlSeconds: number | undefined
+  /** What it asks to be told of people; read and checked by `core/oauth/userinfo`. */
+  readonly toldOfPeople: unknown
   readonly scopes: readonly StoredScope[]
   /** Of the tenant's own that may mint for it. Its membership at the front is none of them. */
   readonly issuerIds: readonly IssuerId[]
@@ -32,12 +34,13 @@ type Row = {
   identifier: ResourceIdentifier
   name: string
   access_token_ttl_seconds: number | null
+  told_of_people: unknown
   scopes: StoredScope[]
   issuer_ids: IssuerId[]
   created_at: Instant
 }
 
-const select = `SELECT r.tenant_id, r.id, r.identifier, r.name, r.access_token_ttl_seconds, r.created_at,
+const select = `SELECT r.tenant_id, r.id, r.identifier, r.name, r.access_token_ttl_seconds, r.told_of_people, r.created_at,
   (SELECT COALESCE(json_agg(json_build_object('name', s.name, 'description', s.description, 'tier', s.tier, 'isDefault', s.is_default) ORDER BY s.name), '[]')
      FROM resource_scopes AS s WHERE s.tenant_id = r.tenant_id AND s.resource_id = r.id) AS scopes,
   (SELECT COALESCE(json_agg(m.issuer_id ORDER BY m.issuer_id), '[]')
@@ -54,6 +57,7 @@ const toResource = (row: Row): StoredResource => ({
   identifier: row.identifier,
   name: row.name,
   accessTokenTtlSeconds: row.access_token_ttl_seconds ?? undefined,
+  toldOfPeople: row.told_of_people ?? undefined,
   scopes: row.scopes,
   issuerIds: row.issuer_ids,
   createdAt: row.created_at,
@@ -80,12 +84,20 @@ export async function updateResource(
   db: Db,
   tenant: TenantId,
   id: ResourceId,
-  change: { readonly name?: string | undefined; readonly accessTokenTtlSeconds?: number | null | undefined },
+  change: {
+    readonly name?: string | undefined
+    readonly accessTokenTtlSeconds?: number | null | undefined
+    readonly toldOfPeople?: unknown
+  },
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE resources SET name = coalesce($3, name), access_token_ttl_seconds = CASE WHEN $4::boolean THEN $5::int ELSE access_token_ttl_seconds END
+    `UPDATE resources SET name = coalesce($3, name), access_token_ttl_seconds = CASE WHEN $4::boolean THEN $5::int ELSE access_token_ttl_seconds END,
+       told_of_people = coalesce($6, told_of_people)
      WHERE tenant_id = $1 AND id = $2`,
-    [tenant, id, change.name ?? null, change.accessTokenTtlSeconds !== undefined, change.accessTokenTtlSeconds ?? null],
+    [
+      ...[tenant, id, change.name ?? null, change.accessTokenTtlSeconds !== undefined, change.accessTokenTtlSeconds ?? null],
+      change.toldOfPeople === undefined ? null : JSON.stringify(change.toldOfPeople),
+    ],
   )
   return rowCount === 1
 }
@@ -101,6 +113,7 @@ export type ResourceDraft = {
   readonly identifier: ResourceIdentifier
   readonly name: string
   readonly accessTokenTtlSeconds?: number | undefined
+  readonly toldOfPeople?: unknown
   readonly scopes: readonly StoredScope[]
   /** Issuers of the same tenant that may mint for it; sharing with others is the vendor's act, `shareResource`. */
   readonly issuerIds: readonly IssuerId[]
@@ -110,8 +123,11 @@ export type ResourceDraft = {
 /** Fails on an identifier that any tenant owns: unique violation. */
 export async function insertResource(db: Db, tenant: TenantId, draft: ResourceDraft): Promise<void> {
   await db.query(
-    'INSERT INTO resources (tenant_id, id, identifier, name, access_token_ttl_seconds, created_at) VALUES ($1, $2, $3, $4, $5, $6)',
-    [tenant, draft.id, draft.identifier, draft.name, draft.accessTokenTtlSeconds ?? null, toTimestamp(draft.now)],
+    `INSERT INTO resources (tenant_id, id, identifier, name, access_token_ttl_seconds, told_of_people, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    [
+      ...[tenant, draft.id, draft.identifier, draft.name, draft.accessTokenTtlSeconds ?? null],
+      ...[draft.toldOfPeople === undefined ? null : JSON.stringify(draft.toldOfPeople), toTimestamp(draft.now)],
+    ],
   )
   await replaceScopes(db, tenant, draft.id, draft.scopes)
   for (const issuerId of draft.issuerIds) await shareResource(db, tenant, { resourceId: draft.id, issuerTenantId: tenant, issuerId })

@@ -14,7 +14,7 @@ import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, Tenant
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
 import { raiseClaimsOfUser } from './directory.js'
-import { keepEndDate } from './end-dates.js'
+import { endHasCome, keepEndDate } from './end-dates.js'
 import { keptStatement } from './kept-statements.js'
 import { announceNamesakes, type EndedNamesakes, endNamesakes } from './namesakes.js'
 import { findByRecordedKey } from './recorded-key.js'
@@ -112,8 +112,7 @@ export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserD
   const user = toScimUser(rows[0] as ScimUserRow)
   await audit(db, caller, user.id, 'scim_user.created')
   await linkSubject(db, caller, user)
-  await keepEnd(db, caller, user)
-  if (!user.active) await takeAway(db, caller, user, { reason: 'the directory created the user as inactive', isNews: false })
+  await settle(db, caller, user, user.active ? undefined : { reason: 'the directory created the user as inactive', isNews: false })
   return ok(user)
 }
 
@@ -156,9 +155,8 @@ export async function updateScimUser<E>(
   const user = isSame(before, changed.value) ? before : await rewrite(db, caller, before, changed.value)
   if (user === undefined) return err({ kind: 'taken' })
   await linkSubject(db, caller, user)
-  await keepEnd(db, caller, user)
-  if (!user.active) await takeAway(db, caller, user, { reason: 'the directory set active to false', isNews: before.active })
-  else if (!before.active) await giveBack(db, caller, user)
+  await settle(db, caller, user, user.active ? undefined : { reason: 'the directory set active to false', isNews: before.active })
+  if (user.active && !before.active) await giveBack(db, caller, user)
   return ok(user)
 }
 
@@ -211,7 +209,7 @@ export async function endAccessOfRefused<E>(
   const user = await findScimUser(db, caller, id, true)
   if (user === undefined || !check(user).ok) return
   await linkSubject(db, caller, user)
-  await takeAway(db, caller, user, {
+  await takeAway(db, caller, user, await findMeant(db, caller, user), {
     reason: 'the directory set active to false in a request that was refused',
     isNews: false,
     deactivate: false,
@@ -238,7 +236,7 @@ export async function deleteScimUser<E>(
   await removeFromGroups(db, caller, before.id)
   await audit(db, caller, before.id, 'scim_user.deleted')
   await linkSubject(db, caller, before)
-  await takeAway(db, caller, before, { reason: 'the directory deleted the user', isNews: true })
+  await takeAway(db, caller, before, await findMeant(db, caller, before), { reason: 'the directory deleted the user', isNews: true })
   return ok(undefined)
 }
 
@@ -287,14 +285,19 @@ async function linkLeaving(db: Db, caller: ScimCaller, user: ScimUser): Promise<
   return (await isTaken(db, caller, former, user.id)) ? [] : linkByRecordedKey(db, caller, former)
 }
 
-/** An end that is named is hers, too, who signed in before her directory told of her. Where several may be she, each says again who she is. */
-async function keepEnd(db: Db, caller: ScimCaller, user: ScimUser): Promise<void> {
+/**
+ * What a change of hers comes to: the end that it names, which is hers, too, who signed in before her directory told of her; and that she leaves. Whom it
+ * means is asked once, for both. Where several may be she, each says again who she is.
+ */
+async function settle(db: Db, caller: ScimCaller, user: ScimUser, leaving: TakenAway | undefined): Promise<void> {
   const end = caller.endDate === undefined ? 'none' : readEndDate(toDocument(user), caller.endDate)
-  const asks = typeof end !== 'string' && (await linkedSubjects(db, caller, user)).length === 0
-  const found = asks ? await linkLeaving(db, caller, user) : []
-  await keepEndDate(db, caller, user)
-  if (found.length > 1 && user.active)
-    await endAllOf(db, caller, user, found, { reason: 'the directory named the end of her access', isNews: false })
+  const meant = leaving !== undefined || typeof end !== 'string' ? await findMeant(db, caller, user) : nobody
+  const isNews = await keepEndDate(db, caller, user)
+  if (meant.namesakes.length === 0) return leaving && takeAway(db, caller, user, meant, leaving)
+  const isPast = typeof end !== 'string' && end <= caller.now
+  const named = { reason: isPast ? endHasCome : 'the directory named the end of her access', isNews }
+  const said = leaving === undefined ? named : { ...leaving, isNews: leaving.isNews || isNews }
+  return endAllOf(db, caller, user, meant.namesakes, said)
 }
 
 /** Last of all in the transaction (`announceNamesakes`). */
@@ -320,21 +323,36 @@ const subjectsOfUser = keptStatement(
 const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<readonly Linked[]> =>
   (await db.query<Linked>(subjectsOfUser, [caller.tenant, user.id])).rows
 
+/** Whom a change takes something from: who is linked; or, where nobody is, those of whom each may be she (`namesakes`). */
+type Meant = { readonly linked: readonly Linked[]; readonly namesakes: readonly SubjectId[] }
+const nobody: Meant = { linked: [], namesakes: [] }
+
+async function findMeant(db: Db, caller: ScimCaller, user: ScimUser): Promise<Meant> {
+  const known = await linkedSubjects(db, caller, user)
+  if (known.length > 0) return { ...nobody, linked: known }
+  const found = await linkLeaving(db, caller, user)
+  if (found.length > 1) return { ...nobody, namesakes: found }
+  return found.length === 0 ? nobody : { ...nobody, linked: await linkedSubjects(db, caller, user) }
+}
+
 type TakenAway = { readonly reason: string; readonly isNews: boolean; readonly deactivate?: boolean }
 
 /**
  * Saying it again is harmless: a subject whom the directory keeps out already is not told twice, and an alarm is raised only for news. Whom somebody else
  * keeps out the directory keeps out, too, from now on: the other's taking it back does not let her in.
  */
-async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, { reason, isNews, deactivate = true }: TakenAway): Promise<void> {
-  const known = await linkedSubjects(db, caller, user)
-  const found = known.length > 0 ? [] : await linkLeaving(db, caller, user)
-  if (found.length > 1) return endAllOf(db, caller, user, found, { reason, isNews })
-  const subjects = found.length === 1 ? await linkedSubjects(db, caller, user) : known
+async function takeAway(
+  db: Db,
+  caller: ScimCaller,
+  user: ScimUser,
+  { linked, namesakes }: Meant,
+  { reason, isNews, deactivate = true }: TakenAway,
+): Promise<void> {
+  if (namesakes.length > 0) return endAllOf(db, caller, user, namesakes, { reason, isNews })
   const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
-  if (subjects.length === 0 && isNews)
+  if (linked.length === 0 && isNews)
     await recordUnmatchedEvent(db, { ...event, eventId: caller.newId() as DeprovisioningEventId, targetId: `scim:${user.id}` })
-  for (const subject of subjects.filter((one) => isNews || !(deactivate ? one.isKeptOut : one.isOut))) {
+  for (const subject of linked.filter((one) => isNews || !(deactivate ? one.isKeptOut : one.isOut))) {
     await deprovision(db, {
       ...event,
       eventId: caller.newId() as DeprovisioningEventId,

@@ -40,8 +40,8 @@ export type Signalled = {
 }
 
 /**
- * `done`: from the commit on. Otherwise nothing was taken away, and the event is kept as an alarm; or, `full`, nothing of it is kept, and whoever sent it
- * must be told to send it again.
+ * `done`: from the commit on. Otherwise nobody was found, or only several of whom each may be meant, who are ended; and the event is kept as an alarm, or,
+ * `full`, nothing of it is kept, and whoever sent it must be told to send it again.
  */
 export type SignalOutcome = 'done' | 'unknown' | 'ambiguous' | 'full'
 export type TakenAway = {
@@ -67,20 +67,26 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
   const held = await nameToHold(db, signalled)
   if (held !== undefined) await holdSignalled(db, tenant, signalled.connectionId, held)
   const found = await find(db, signalled, person)
-  const event = { tenant, source: 'signal' as const, reason: signalled.reason, now: signalled.now, requestId: signalled.requestId }
-  const newEventId = () => signalled.newId() as DeprovisioningEventId
-  if (!Array.isArray(found)) {
-    const noAlarm = { isMass: false, alarmsNamesakes: false }
-    if (held !== undefined && !(await keepForLater(db, signalled, held))) return { ...noAlarm, outcome: 'full' }
-    const named = nameOf(signalled)
-    await recordUnmatchedEvent(db, { ...event, eventId: newEventId(), targetId: named })
-    if (found.namesakes.length === 0) return { ...noAlarm, outcome: found.outcome }
-    const ending = { ...signalled, source: event.source, named, isNews: true }
-    return { ...noAlarm, outcome: found.outcome, alarmsNamesakes: await endNamesakes(db, found.namesakes, ending) }
-  }
-  const taking = { ...event, target: 'subject' as const, toldAt: signalled.toldAt, deactivate: signalled.deactivate }
-  for (const targetId of found) await deprovision(db, { ...taking, eventId: newEventId(), targetId })
+  if (!Array.isArray(found)) return takeFromNamesakes(db, signalled, found, held)
+  const { reason, now, requestId, toldAt, deactivate, newId } = signalled
+  const taking = { tenant, source: 'signal', target: 'subject', reason, now, requestId, toldAt, deactivate } as const
+  for (const targetId of found) await deprovision(db, { ...taking, eventId: newId() as DeprovisioningEventId, targetId })
   return { outcome: 'done', isMass: await countTowardsAlarm(db, signalled), alarmsNamesakes: false }
+}
+
+/** Nobody is meant for sure. Those who may be are ended whether or not there is room for whoever comes later. */
+async function takeFromNamesakes(
+  db: Db,
+  signalled: Signalled,
+  { outcome, namesakes }: NotFound,
+  held: string | undefined,
+): Promise<TakenAway> {
+  const { tenant, reason, now, requestId, newId } = signalled
+  const [source, named] = ['signal', nameOf(signalled)] as const
+  const alarmsNamesakes = namesakes.length > 0 && (await endNamesakes(db, namesakes, { ...signalled, source, named, isNews: true }))
+  if (held !== undefined && !(await keepForLater(db, signalled, held))) return { outcome: 'full', isMass: false, alarmsNamesakes }
+  await recordUnmatchedEvent(db, { tenant, source, reason, now, requestId, eventId: newId() as DeprovisioningEventId, targetId: named })
+  return { outcome, isMass: false, alarmsNamesakes }
 }
 
 /** Under which name whoever comes later meets it: her id, or her address where the connection may speak of it. */

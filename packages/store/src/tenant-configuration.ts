@@ -82,6 +82,7 @@ export type StoredConfiguration = {
   readonly requirePushedRequests: boolean
   /** As `core/oauth/userinfo` reads it. */
   readonly toldOfPeople: unknown
+  readonly defaultScopes: unknown
   readonly pairwiseByDefault: boolean
   /** Behind the pairwise `sub`s; made when the first is needed. */
   readonly sealedPairwiseKey: { readonly id: string; readonly sealed: Buffer } | undefined
@@ -104,7 +105,7 @@ export async function findConfigurationVersionAcrossTenants(database: Database, 
 }
 
 const loadText = `
-SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor, t.client_registration, t.require_pushed_requests, t.told_of_people, t.pairwise_by_default, t.dpop, t.token_exchange, t.id_jag_issuing, t.device_grant, t.software_statements, t.records_logins,
+SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor, t.client_registration, t.require_pushed_requests, t.told_of_people, t.default_scopes, t.pairwise_by_default, t.dpop, t.token_exchange, t.id_jag_issuing, t.device_grant, t.software_statements, t.records_logins,
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id ORDER BY p.version DESC LIMIT 1) AS policy_document,
   (SELECT jsonb_build_object('version', p.version, 'document', p.document) FROM policies p WHERE p.tenant_id = $2 ORDER BY p.version DESC LIMIT 1) AS wall,
   (SELECT jsonb_build_object('clientRegistration', v.client_registration, 'dpop', v.dpop, 'requirePushedRequests', v.require_pushed_requests) FROM tenants v WHERE v.id = $2 AND i.kind = 'front_member') AS at_front,
@@ -205,6 +206,7 @@ function toConfiguration(row: Row): StoredConfiguration {
     idJagIssuing: row['id_jag_issuing'] ?? undefined,
     requirePushedRequests: row['require_pushed_requests'] as boolean,
     toldOfPeople: row['told_of_people'] ?? undefined,
+    defaultScopes: row['default_scopes'] ?? undefined,
     pairwiseByDefault: row['pairwise_by_default'] as boolean,
     sealedPairwiseKey: toSealedKey(row['pairwise_key'] as { id: string; sealed: string } | null),
     recordsLogins: row['records_logins'] as boolean,

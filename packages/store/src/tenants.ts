@@ -212,6 +212,16 @@ export async function findToldOfPeople(db: Db, tenant: TenantId): Promise<unknow
   return rows[0]?.told_of_people ?? undefined
 }
 
+/** Which scopes of shared resources are granted to whoever names none; read and checked by `core/oauth/default-scopes`. */
+export async function markDefaultScopes(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET default_scopes = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
+}
+
+export async function findDefaultScopes(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ default_scopes: unknown }>('SELECT default_scopes FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.default_scopes ?? undefined
+}
+
 /** Whether clients that become known from then on know people by a `sub` of their own. */
 export async function markPairwiseByDefault(db: Db, tenant: TenantId, isDefault: boolean): Promise<void> {
   await db.query('UPDATE tenants SET pairwise_by_default = $2 WHERE id = $1', [tenant, isDefault])

@@ -4,7 +4,7 @@ import type { IdentityScope } from '@drawbridge/core/oauth/scope'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
 import type { IssuerId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { directorySays } from './directory.js'
-import { epochsOf, type GrantBarrierRow, grantBarrierColumns, grantStateJoins } from './grants.js'
+import { epochsOf, type GrantBarrierRow, grantBarrierColumns, grantStateJoins, type KnownOfPerson } from './grants.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 const statement = hotStatement({
@@ -25,7 +25,7 @@ type Row = GrantBarrierRow & {
   readonly directory_says: unknown
 }
 
-export type PersonBehind = {
+export type PersonBehind = KnownOfPerson & {
   readonly audience: string
   readonly clientId: string
   /** `undefined`: a client in its own name. */
@@ -33,8 +33,6 @@ export type PersonBehind = {
   readonly identityScopes: readonly IdentityScope[]
   /** Of the client: by its `sub` the person is told. */
   readonly sectorIdentifier: string | undefined
-  readonly claims: unknown
-  readonly directorySays: unknown
   readonly epochs: Epochs
   readonly configurationVersion: number
   /** It is to be settled before anything is said of it. */

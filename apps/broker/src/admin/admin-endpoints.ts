@@ -16,6 +16,7 @@ import { connectionEndpoints } from './connections.endpoint.js'
 import { consentEndpoints } from './consents.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
+import { defaultScopesEndpoints } from './default-scopes.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
 import { deviceGrantEndpoints, frontDeviceGrantEndpoints } from './device-grant.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
@@ -103,6 +104,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...pushedRequestsEndpoints,
   ...subjectTypesEndpoints,
   ...toldOfPeopleEndpoints,
+  ...defaultScopesEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,
   ...policyDiffEndpoints,

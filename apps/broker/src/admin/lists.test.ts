@@ -177,7 +177,9 @@ it('finds the lists in the table of endpoints', () => {
     Object.values((schema as { shape?: Record<string, z.ZodType> } | undefined)?.shape ?? {}).some((member) => member instanceof z.ZodArray)
   // One document, what it lists limited by name, is no list.
   const isDocument = (path: string) =>
-    /\/(connection-choice|metadata|client-registration|software-statements|signal-stream|token-exchange|id-jag-issuing)$/.test(path)
+    /\/(connection-choice|metadata|client-registration|software-statements|signal-stream|token-exchange|id-jag-issuing|default-scopes)$/.test(
+      path,
+    )
   const unpaged = adminEndpoints
     .filter(({ method, path, output }) => method === 'GET' && answersList(output?.schema) && !/\/:(id|client|version|code)$/.test(path))
     .map(({ path }) => path.replace('/admin/v1', ''))

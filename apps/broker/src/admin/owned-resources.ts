@@ -107,7 +107,8 @@ const updateOwned = (owned: ResourceOwner): Endpoint =>
     ...commonOf(owned),
     method: 'PATCH',
     path: `${owned.path}/:id`,
-    summary: 'Change the name of a resource or the longest life of its access tokens; its identifier is for ever',
+    summary:
+      'Change the name of a resource, the longest life of its access tokens, or what it is told of people; its identifier is for ever',
     permission: 'configuration:write',
     body: resourceChange,
     answer: resourceShape,
@@ -142,7 +143,7 @@ export const ownedResourceEndpoints = (owned: ResourceOwner): readonly Endpoint[
   [listOwned, createOwned, readOwned, updateOwned, replaceScopesOfOwned].map((make) => make(owned))
 
 async function createResource(owned: ResourceOwner, http: AdminRequest<z.output<typeof newResource>>, deps: BrokerDeps): Promise<Answer> {
-  const { identifier, name, accessTokenTtlSeconds } = http.parsed
+  const { identifier, name, accessTokenTtlSeconds, toldOfPeople } = http.parsed
   if (!(await owned.mayCreate(http, deps, identifier))) return refuseAdmin('resource_not_owned')
   const owner = owned.ownerOf(http)
   const scopes = toScopes(http.parsed.scopes)
@@ -150,8 +151,10 @@ async function createResource(owned: ResourceOwner, http: AdminRequest<z.output<
   const stored = await inTenant(deps.database, owner, async (db) => {
     const full = await findFull(db, owner, 'resources')
     if (full) return full
-    const draft = { id, identifier: identifier as ResourceIdentifier, name, accessTokenTtlSeconds, scopes, issuerIds: owned.minterOf(http) }
-    await insertResource(db, owner, { ...draft, now: deps.clock.now() })
+    await insertResource(db, owner, {
+      ...{ id, identifier: identifier as ResourceIdentifier, name, accessTokenTtlSeconds, toldOfPeople, scopes },
+      ...{ issuerIds: owned.minterOf(http), now: deps.clock.now() },
+    })
     const names = scopes.map((one) => one.name)
     await audit(db, owner, http, deps, { kind: 'resource.created', scopes: names, detail: { resource: identifier } })
     return findOwnResource(db, owner, id)

@@ -1,4 +1,5 @@
 /** Resources as the admin API writes and shows them, the same for a tenant's own and for the vendor's. */
+import { toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import { sensitivityTiers } from '@drawbridge/core/policy/decision'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import type { StoredResource, StoredScope } from '@drawbridge/store/resources'
@@ -21,6 +22,12 @@ export const toScopes = (scopes: z.output<typeof scopesShape>): readonly StoredS
 
 const ttl = z.int().min(60).max(86_400)
 const name = z.string().trim().min(1).max(200)
+const askedOfPeople = z
+  .strictObject({
+    profile: z.boolean().default(false).describe('Her name and what else belongs to the scope profile'),
+    email: z.boolean().default(false).describe('Her address, and whether it is proven'),
+  })
+  .describe('What introspection tells it of the people who use it, where their tenant allows that (`/tenants/{tenant}/userinfo`)')
 export const newResource = z.strictObject({
   identifier: z
     .url({ protocol: /^https?$/ })
@@ -29,9 +36,14 @@ export const newResource = z.strictObject({
     .describe('What `aud` will hold, byte for byte; unique in the installation'),
   name,
   accessTokenTtlSeconds: ttl.optional(),
+  toldOfPeople: askedOfPeople.optional(),
   scopes: scopesShape,
 })
-export const resourceChange = z.strictObject({ name: name.optional(), accessTokenTtlSeconds: ttl.nullable().optional() })
+export const resourceChange = z.strictObject({
+  name: name.optional(),
+  accessTokenTtlSeconds: ttl.nullable().optional(),
+  toldOfPeople: askedOfPeople.optional(),
+})
 
 export const resourceShape = z.strictObject({
   id: idShape,
@@ -44,6 +56,7 @@ export const resourceShape = z.strictObject({
       'The own issuer of the tenant that asks may mint for it, whatever the front issuer may; always false for the vendor, who has none',
     ),
   accessTokenTtlSeconds: z.int().nullable(),
+  toldOfPeople: askedOfPeople,
   scopes: z.array(scope),
   createdAt: time,
 })
@@ -54,6 +67,7 @@ export const showResource = (resource: StoredResource): z.output<typeof resource
   shared: resource.tenantId === vendorTenantId,
   mintable: resource.issuerIds.length > 0,
   accessTokenTtlSeconds: resource.accessTokenTtlSeconds ?? null,
+  toldOfPeople: toldOfPeopleFromJson(resource.toldOfPeople),
   scopes: resource.scopes.map((one) => ({ ...one })),
   createdAt: toIso(resource.createdAt),
 })

@@ -8,10 +8,10 @@ import {
 } from '@drawbridge/core/oauth/authorization-request'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { PageRefusal, RedirectRefusal } from '@drawbridge/core/oauth/error'
-import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { recallClient, resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
+import { accessRulesOf } from '../http/access-rules.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { bindBrowser } from '../http/browser-binding.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -122,12 +122,10 @@ function accept(
   const answerable = matchClient(claimed, client)
   if (!answerable.ok) return err(refuseOnPage(answerable.error))
   if (asked.repeated) return err(answerUnaskedWithError(tenant, client, answerable.value, asked.repeated))
-  const { resources, requirePushedRequests } = tenant
   const request = acceptRequest(answerable.value, {
-    resources,
-    requirePushedRequests,
+    ...accessRulesOf(tenant),
+    requirePushedRequests: tenant.requirePushedRequests,
     isPushed: asked.isPushed,
-    told: scopesTold(tenant.toldOfPeople),
   })
   return request.ok ? request : err(answerUnaskedWithError(tenant, client, answerable.value, request.error))
 }

@@ -8,6 +8,7 @@ import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { whyNothingNewAt } from '@drawbridge/core/oauth/client-registration'
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
+import { defaultScopesOf } from '@drawbridge/core/oauth/resource'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { vendorSlug } from '@drawbridge/core/tenant/ids'
@@ -48,7 +49,9 @@ export async function becomeTenants(flow: Flow, word: string): Promise<Result<Fl
     return err(refuseOnPage({ reason: 'request_expired' }))
   const may = scopesTold(tenant.toldOfPeople)
   const identityScopes = pending.identityScopes.filter((scope) => scope === 'openid' || may.includes(scope))
-  return ok(becomeFlowOf(flow, { tenant, client: client.value, resource, identityScopes, loginHint: hintFrom(flow, word) }))
+  // Who named none has the tenant's own.
+  const scopes = pending.scopes.length > 0 ? pending.scopes : defaultScopesOf(resource)
+  return ok(becomeFlowOf(flow, { tenant, client: client.value, resource, scopes, identityScopes, loginHint: hintFrom(flow, word) }))
 }
 
 async function findMember(deps: BrokerDeps, word: string): Promise<ResolvedTenant | undefined> {

@@ -101,7 +101,7 @@ export async function describeDevice(
 /** The flow of a request at the front whose tenant has just become known: from here on that tenant's, at its membership, as if it had begun there. */
 export const becomeFlowOf = (
   { http, deps, browserHash, now, ongoing, pending }: Flow,
-  of: Pick<Flow, 'tenant' | 'client' | 'resource'> & Pick<Flow['pending'], 'identityScopes' | 'loginHint'>,
+  of: Pick<Flow, 'tenant' | 'client' | 'resource'> & Pick<Flow['pending'], 'scopes' | 'identityScopes' | 'loginHint'>,
 ): Flow => {
   const { tenant, client, resource, ...asked } = of
   const flow = { http, deps, browserHash, now, tenant, client, resource, pending: { ...pending, ...asked } }

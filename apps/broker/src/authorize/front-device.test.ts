@@ -135,6 +135,17 @@ describe('a device at the front', () => {
     expect(opened).toEqual([{ is_told: true }])
   })
 
+  it.each([
+    ['acme', 'write'],
+    ['globex', 'read'],
+  ] as const)('that names no scope gets at %s what that company gives by default: %s', async (company, scope) => {
+    const sharedResources = [{ identifier: aSharedResource, scopes: ['write'] }]
+    await world.call('PUT', '/tenants/acme/default-scopes', { sharedResources })
+    const asked = await ask({ scope: '' })
+    await approve(asked, company)
+    expect(await poll(asked)).toMatchObject({ scope })
+  })
+
   it('that names its company by `tenant` has the person asked for none, and shown which it is', async () => {
     const asked = await ask({ tenant: 'globex' })
     expect(await copiesOf(television)).toEqual([])

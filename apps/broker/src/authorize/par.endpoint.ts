@@ -15,7 +15,6 @@ import {
   pushedRequestMaxBytes,
   pushedRequestTtlSeconds,
 } from '@drawbridge/core/oauth/pushed-request'
-import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import type { ReadProof } from '@drawbridge/crypto/dpop-proof'
@@ -29,6 +28,7 @@ import { readProof, verifyProof, withNonce } from '../clients/dpop.js'
 import { noteClientAsked } from '../clients/note-client-asked.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
+import { accessRulesOf } from '../http/access-rules.js'
 import { type Answer, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
@@ -118,12 +118,10 @@ function judge(tenant: ResolvedTenant, client: Client, form: SingleValuedForm): 
   if (!answerable.ok) return answerable
   const connection = namedConnection(tenant, parameters.value)
   if (!connection.ok) return connection
-  const { resources, requirePushedRequests } = tenant
   const accepted = acceptRequest(answerable.value, {
-    resources,
-    requirePushedRequests,
+    ...accessRulesOf(tenant),
+    requirePushedRequests: tenant.requirePushedRequests,
     isPushed: true,
-    told: scopesTold(tenant.toldOfPeople),
   })
   return accepted.ok ? parameters : accepted
 }

@@ -9,6 +9,7 @@
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import type { AuthorizationParameters } from '@drawbridge/core/oauth/authorization-parameters'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
+import { withDefaultScopes } from '@drawbridge/core/oauth/default-scopes'
 import { bothDpopRules, type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
 import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { type IdJagIssuing, idJagIssuingFromJson } from '@drawbridge/core/oauth/id-jag-issuing'
@@ -89,6 +90,7 @@ export type ResolvedTenant = Omit<
       | 'clientRegistration'
       | 'atFront'
       | 'toldOfPeople'
+      | 'defaultScopes'
       | 'dpop'
       | 'tokenExchange'
       | 'idJagIssuing'
@@ -267,8 +269,10 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     pairwiseByDefault,
     sealedPairwiseKey: pairwise,
     softwareStatements,
+    defaultScopes,
     ...rest
   } = stored
+  const resources = withDefaultScopes(rest.resources, rest.id, defaultScopes)
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
   const samlKeys = samlKeysOf(signingKeys, (key) =>
     unseal(deps, key.tenantId, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
@@ -298,6 +302,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
   const issuing = idJagIssuingFromJson(idJagIssuing)
   return {
     ...rest,
+    resources,
     keys: published.map(({ id, purpose, state, algorithm, publicJwk }) => ({
       kid: id,
       purpose: purpose as KeyPurpose,
@@ -325,7 +330,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     subjectTypes: { pairwiseByDefault },
     pairwiseKey: once(() => pairwise && unseal(deps, rest.id, 'pairwise_keys', 'sealed_key', pairwise.id, pairwise.sealed)),
     connection: (id) => connections.find((connection) => connection.id === id),
-    resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
+    resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, resources)),
     ...compile(stored),
   }
 }

@@ -63,3 +63,15 @@ it('while one directory has more to say than may be heard at once, another’s g
   expect(heard).toMatchObject({ status: 200, body: { active: false } })
   expect((await Promise.all(sent)).map(statusOf)).toEqual(Array.from({ length: 20 }, () => 201))
 })
+
+it('goodbyes that are refused before they are done, and count all the same, wait without what the rest of their tenant needs', async () => {
+  const id = (await flooding.call('POST', '/Users', person('bob'))).body['id']
+  const refused = { ...gone, Operations: [...gone.Operations, { op: 'replace', path: 'emails[type xx "work"].value', value: 'x' }] }
+  const { sent, read } = await whileHeld(flooding, async () => {
+    const all = Array.from({ length: 20 }, () => flooding.call('PATCH', `/Users/${id}`, refused))
+    await allHaveArrived()
+    return { sent: all, read: await flooding.call('GET', `/Users/${id}`) }
+  })
+  expect(read).toMatchObject({ status: 200, body: { userName: 'bob' } })
+  expect((await Promise.all(sent)).map(statusOf)).toEqual(Array.from({ length: 20 }, () => 400))
+})

@@ -4,7 +4,6 @@ import { applyPatch } from '@drawbridge/core/scim/apply-patch'
 import { type ScimError, scimLimits } from '@drawbridge/core/scim/error'
 import {
   fromGroupDocument,
-  memberToJson,
   parseScimGroup,
   type ScimGroup,
   type ScimMember,
@@ -12,8 +11,9 @@ import {
   toScimGroupResource,
 } from '@drawbridge/core/scim/group'
 import type { JsonObject } from '@drawbridge/core/scim/json'
-import { clearMemberChange, isClear, memberOperations, membersLeftByReplacement } from '@drawbridge/core/scim/leaving-members'
-import { isOfMembers, type MemberChange, membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import { clearMemberChange, memberOperations, membersLeftByReplacement } from '@drawbridge/core/scim/leaving-members'
+import { type MemberChange, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import { patchMembers, patchRefusedMembers } from '@drawbridge/core/scim/member-list'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbridge/core/scim/projection'
 import { groupType } from '@drawbridge/core/scim/resource-type'
@@ -70,61 +70,21 @@ const patching =
   async (group, readMembers) => {
     const plan = planGroupPatch(operations)
     if (!plan.ok) return plan
-    if (plan.value.kind === 'unclear') return patchingWhole(operations, group, await readMembers(), baseUrl)
     const patched = applyPatch(toGroupDocument(group), plan.value.attributes)
     const data = patched.ok ? fromGroupDocument(patched.value) : patched
-    return data.ok ? ok({ data: data.value, members: plan.value.members }) : data
+    if (!data.ok) return data
+    const members = plan.value.kind === 'clear' ? ok(plan.value.members) : patchMembers(await readMembers(), operations, baseUrl)
+    return members.ok ? ok({ data: data.value, members: members.value }) : members
   }
 
-/** Who is to be removed is said by id: a name or an address beside it may be of another day. */
-function byValue(operation: PatchOperation): PatchOperation {
-  const ids = operation.op === 'remove' && isOfMembers(operation) ? membersIn(operation.value) : undefined
-  return ids?.ok === true && operation.value !== undefined ? { ...operation, value: [...ids.value].map((value) => ({ value })) } : operation
-}
-
-function patchingWhole(
-  operations: readonly PatchOperation[],
-  group: ScimGroup,
-  before: readonly ScimMember[],
-  baseUrl: string,
-): Result<GroupChange, ScimError> {
-  const document = { ...toGroupDocument(group), members: before.map((member) => memberToJson(member, baseUrl)) }
-  const patched = applyPatch(document, operations.map(byValue))
-  if (!patched.ok) return patched
-  const data = fromGroupDocument(patched.value)
-  const members = membersIn(patched.value['members'])
-  if (!data.ok || !members.ok) return data.ok ? (members as Result<never, ScimError>) : data
-  return ok({ data: data.value, members: differenceOf(before, members.value, namedBy(operations)) })
-}
-
-/**
- * What became of the members, and not who is left: whoever was in it with nothing, because a request was refused that took her out, has it again only by a
- * request that names her (`withholdFromRefused`). Where none but the named are left, it is their list.
- */
-function differenceOf(before: readonly ScimMember[], after: ReadonlySet<string>, named: ReadonlySet<string>): MemberChange {
-  const present = new Set(before.map(({ id }) => id))
-  const add = new Set([...after].filter((id) => named.has(id) || !present.has(id)))
-  if (add.size === after.size) return onlyMembers(after)
-  return { from: 'present', add, remove: new Set([...present].filter((id) => !after.has(id))) }
-}
-
-/** Whom they add in so many words, whether or not she is in it. */
-function namedBy(operations: readonly PatchOperation[]): ReadonlySet<string> {
-  const adding = operations.filter((one) => isOfMembers(one) && one.op !== 'remove' && one.path.sub === undefined)
-  const named = adding.map(({ value }) => membersIn(value))
-  return new Set(named.flatMap((ids) => (ids.ok ? [...ids.value] : [])))
-}
-
-/** What operations of a refused request leave of the members: all of them together, or those that need no look. */
+/** What operations of a refused request leave of the members. Nobody, where they are more than are read. */
 async function leftBy(
-  operations: readonly PatchOperation[],
-  group: ScimGroup,
+  operations: readonly PatchOperation[] | undefined,
   readMembers: () => Promise<readonly ScimMember[]>,
   baseUrl: string,
-) {
-  if (operations.every(isClear)) return clearMemberChange(operations)
-  const whole = patchingWhole(operations, group, await readMembers(), baseUrl)
-  return whole.ok ? whole.value.members : clearMemberChange(operations)
+): Promise<MemberChange> {
+  if (operations === undefined) return onlyMembers(new Set())
+  return clearMemberChange(operations) ?? patchRefusedMembers(await readMembers(), operations, baseUrl)
 }
 
 export const groupsKind: ScimKind = {
@@ -167,11 +127,11 @@ export const groupsKind: ScimKind = {
   takeAwayOnly: async ({ deps, caller, baseUrl }, { method, id, body, condition }) => {
     const operations = method === 'PATCH' ? memberOperations(body) : []
     const listed = method === 'PUT' ? membersLeftByReplacement(body) : undefined
-    if (operations.length === 0 && listed === undefined) return
+    if (operations?.length === 0 && listed === undefined) return
     await inDirectory(deps.database, caller, (db) =>
       withholdFromRefused(db, caller, id, async (group, readMembers) => {
         if (!condition(versionTag(group.version)).ok) return undefined
-        return listed ?? leftBy(operations, group, readMembers, baseUrl)
+        return listed ?? leftBy(operations, readMembers, baseUrl)
       }),
     )
   },

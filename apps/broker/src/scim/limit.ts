@@ -23,11 +23,26 @@ const deepest = 8
 function saysGone(value: unknown, depth = 0): boolean {
   if (typeof value !== 'object' || value === null || depth > deepest) return false
   if (Array.isArray(value)) return value.some((one) => saysGone(one, depth + 1))
-  const entries = Object.entries(value)
-  const said = Object.fromEntries(entries.map(([name, one]) => [name.toLowerCase(), one]))
-  if (isFalse(said['active']) || (isNamed(said['path'], /(^|:)active$/i) && isFalse(said['value']))) return true
-  if (isNamed(said['method'], /^delete$/i)) return true
-  return entries.some(([, one]) => saysGone(one, depth + 1))
+  let [isOfActive, hasFalse] = [false, false]
+  // By its names: entries of a large object take four times as long.
+  for (const name of Object.keys(value)) {
+    const one: unknown = (value as Readonly<Record<string, unknown>>)[name]
+    switch (name.toLowerCase()) {
+      case 'active':
+        if (isFalse(one)) return true
+        break
+      case 'method':
+        if (isNamed(one, /^delete$/i)) return true
+        break
+      case 'path':
+        isOfActive = isNamed(one, /(^|:)active$/i)
+        break
+      case 'value':
+        hasFalse = isFalse(one)
+    }
+    if (saysGone(one, depth + 1)) return true
+  }
+  return isOfActive && hasFalse
 }
 const isFalse = (value: unknown): boolean => value === false || (typeof value === 'string' && value.toLowerCase() === 'false')
 const isNamed = (value: unknown, pattern: RegExp): boolean => typeof value === 'string' && pattern.test(value)

@@ -2,6 +2,7 @@
  * Nobody goes on because of what else a request says: where a change is refused that says that she leaves, what she holds ends, and nothing of the resource
  * changes (RFC 7644 §3.5.2).
  */
+import { scimLimits } from '@drawbridge/core/scim/error'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
@@ -14,6 +15,7 @@ afterAll(() => broker.close())
 
 const ada = { userName: 'ada@acme.example', externalId: 'ada', active: true }
 const patch = (...operations: readonly object[]) => ({ Operations: operations })
+const many = <T>(count: number, one: T): readonly T[] => Array.from({ length: count }, () => one)
 const inactive = { op: 'Replace', path: 'active', value: 'False' }
 const bad = {
   noTarget: { op: 'remove', path: 'emails[type eq "work"].value' },
@@ -71,6 +73,12 @@ describe('a person who is to leave', () => {
       send: patch(inactive, bad.noTarget, { op: 'replace', path: 'active', value: true }),
       status: 400,
       isLeaving: false,
+    },
+    {
+      why: 'a PATCH has more operations than the limit',
+      method: 'PATCH',
+      send: patch(...many(scimLimits.operations, { op: 'replace', path: 'title', value: 'x' }), inactive),
+      status: 400,
     },
     { why: 'nothing is said of it', method: 'PATCH', send: patch(bad.noTarget), status: 400, isLeaving: false },
   ])('has nothing any more although $why', async ({ method, send, status, isLeaving = true }) => {
@@ -190,6 +198,26 @@ describe('members who are to leave a group', () => {
         method: 'PATCH',
         send: (id) => patch({ op: 'remove', path: 'members', value: [{ value: id }] }, { op: 'replace', path: 'displayName[', value: 'x' }),
       },
+      {
+        how: 'a PATCH that looks into the members, beside a look that finds nobody',
+        method: 'PATCH',
+        send: () => patch({ op: 'remove', path: 'members[display sw "nobody"]' }, { op: 'remove', path: 'members[display sw "ada"]' }),
+      },
+      {
+        how: 'a PATCH of more operations than the limit',
+        method: 'PATCH',
+        send: (id) =>
+          patch(...many(scimLimits.operations, { op: 'replace', path: 'displayName', value: 'Engineering' }), {
+            op: 'remove',
+            path: `members[value eq "${id}"]`,
+          }),
+      },
+      {
+        how: 'a PATCH that says more of members than is read',
+        method: 'PATCH',
+        send: () => patch(...many(scimLimits.refusedOperations + 1, { op: 'add', path: 'members', value: [] })),
+        left: [],
+      },
       { how: 'a PATCH that empties it', method: 'PATCH', send: () => patch({ op: 'remove', path: 'members' }, taken), left: [] },
       {
         how: 'a PATCH that adds her again in the end',
@@ -265,6 +293,23 @@ describe('members who are to leave a group', () => {
       expect((await send(...operations(id))).status).toBe(204)
       expect([await given(company), await names()]).toEqual([left, ['Engineers', shown]])
       expect(((await claimsVersion(company)) ?? 0) > before).toBe(left.includes('ada') || !shown.includes('ada'))
+    })
+
+    test('have nothing by it any more where it would take too many comparisons to tell who, all of them but whom it adds in the end', async () => {
+      const company = await aGroup()
+      const { directory, id, bob, group, names } = company
+      await directory.call('PATCH', `/Users/${id}`, patch({ op: 'replace', path: 'displayName', value: 'x'.repeat(16_000) }))
+      // A name of 16,000 characters counts as 251 comparisons with each term.
+      const terms = [...many(49, 'display eq "nobody"'), 'display pr'].join(' or ')
+      const looks = many(80, { op: 'add', path: `members[${terms}]`, value: { display: 'x' } })
+      const out = { op: 'remove', path: 'members[display sw "nobody"]' }
+      const answer = await directory.call(
+        'PATCH',
+        `/Groups/${group}`,
+        patch(...looks, out, { op: 'add', path: 'members', value: [{ value: bob }] }),
+      )
+      expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining('comparisons') } })
+      expect([await given(company), await names()]).toEqual([['bob'], ['Engineers', ['ada', 'bob']]])
     })
 
     test('keep it where the directory meant another version, and lose it by Bulk, too', async () => {

@@ -87,7 +87,7 @@ export const usersKind: ScimKind = {
     }),
   takeAwayOnly: async ({ deps, caller }, { method, id, body, condition }) => {
     if (!(method === 'PUT' ? leavesByReplacement(body) : leavesByPatch(body))) return
-    await inTenant(deps.database, caller.tenant, (db) => endAccessOfRefused(db, caller, id, (user) => condition(versionTag(user.version))))
+    await inDirectory(deps.database, caller, (db) => endAccessOfRefused(db, caller, id, (user) => condition(versionTag(user.version))))
   },
   remove: async ({ deps, caller }, id, condition) => {
     const deleted = await inDirectory(deps.database, caller, (db) =>

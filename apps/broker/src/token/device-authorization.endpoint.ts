@@ -13,7 +13,6 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { judgeTenantParameter, tenantParameter } from '@drawbridge/core/oauth/tenant-parameter'
 import { formatUserCode } from '@drawbridge/core/oauth/user-code'
-import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { DeviceCodeId } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sha256Base64url } from '@drawbridge/crypto/hash'
@@ -27,6 +26,7 @@ import { findShut } from '../clients/find-shut.js'
 import { noteClientAsked } from '../clients/note-client-asked.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
+import { accessRulesOf } from '../http/access-rules.js'
 import { type Answer, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
@@ -106,7 +106,7 @@ async function answerDevice(deps: BrokerDeps, asking: Asking): Promise<Acted<Ans
   const shut = findShut(tenant, client)
   if (shut?.reason === 'registration_not_approved') await noteClientAsked(deps, client)
   if (shut) return ifUnchanged(deps, client, err(shut))
-  const accepted = acceptDeviceRequest(client, form, { resources: tenant.resources, told: scopesTold(tenant.toldOfPeople) })
+  const accepted = acceptDeviceRequest(client, form, accessRulesOf(tenant))
   if (!accepted.ok) return ifUnchanged(deps, client, ok(refuse(accepted.error)))
   for (let draw = 0; draw < mostDraws; draw += 1) {
     const answer = await openDeviceCode(deps, asking, accepted.value)

@@ -5,7 +5,8 @@
  * the configuration that this statement saw, so a key that was declared compromised a moment ago makes its tokens inactive. It runs twice,
  * with a decision between, only for a grant that an admin had a policy change at once and that nobody has decided again yet.
  */
-import { buildIntrospection, inactive, parseIntrospectionRequest } from '@drawbridge/core/oauth/introspection'
+import { buildIntrospection, type IntrospectedToken, inactive, parseIntrospectionRequest } from '@drawbridge/core/oauth/introspection'
+import { scopesTold, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
 import { Secret } from '@drawbridge/core/secret'
 import { hashCredential } from '@drawbridge/crypto/hash'
@@ -20,6 +21,7 @@ import type { ResolvedTenant } from '../http/tenant.js'
 import { readAccessToken } from './read-access-token.js'
 import { refuseForm } from './refuse.js'
 import { settleOneGrant } from './settle-grant.js'
+import { tellOfPerson } from './tell-of-person.js'
 
 export const introspectEndpoint = endpoint({
   method: 'POST',
@@ -69,9 +71,17 @@ export const introspectEndpoint = endpoint({
       return json(inactive)
     const current = await deps.configuration.atVersion(tenant, seen.grant.configurationVersion)
     if (current !== tenant && !readAccessToken(deps, current, request.value.token)) return json(inactive)
-    return json(buildIntrospection(token, seen.grant.scopes))
+    return json(buildIntrospection(token, seen.grant.scopes, seen.grant.person && tell(current, token, seen.grant.person)))
   },
 })
+
+/** What the resource server asks to be told, where her tenant allows it. */
+function tell(tenant: ResolvedTenant, { claims }: IntrospectedToken, person: PersonAskedOf) {
+  const { sub: _, ...told } = tellOfPerson(tenant, person, String(claims['sub']), scopesTold(toldOfPeopleFromJson(person.asked)))
+  return told
+}
+
+type PersonAskedOf = NonNullable<NonNullable<Introspected['grant']>['person']>
 
 type Asked = Parameters<typeof introspectGrant>[1]
 

@@ -5,25 +5,14 @@
  * her tenant lets clients be told is of the configuration that it saw. One that is bound to a key is worth nothing without its proof. Nothing is taken from an IdP's token, and none is kept.
  */
 
-import { withDirectory } from '@drawbridge/core/identity/directory-claims'
-import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
-import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import { dpopAlgorithms } from '@drawbridge/core/oauth/dpop-proof'
 import { type JsonRefusal, oauthErrors } from '@drawbridge/core/oauth/error'
 import type { IntrospectedToken } from '@drawbridge/core/oauth/introspection'
-import {
-  buildUserinfo,
-  readPresentedToken,
-  scopesTold,
-  type TokenScheme,
-  tokenSchemeOf,
-  type Userinfo,
-} from '@drawbridge/core/oauth/userinfo'
+import { readPresentedToken, type TokenScheme, tokenSchemeOf, type Userinfo } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { type AskedOfGrant, findPersonBehind, type PersonBehind } from '@drawbridge/store/userinfo'
-import { claimSourcesOf } from '../admission/claim-sources.js'
 import { withNonce } from '../clients/dpop.js'
 import { subjectToldTo } from '../clients/subject-of-client.js'
 import type { BrokerDeps } from '../deps.js'
@@ -34,6 +23,7 @@ import { refuseAsJson } from '../http/write-error.js'
 import { findUnproven, type Presented, readProofOfToken } from './proof-of-token.js'
 import { readAccessToken } from './read-access-token.js'
 import { settleOneGrant } from './settle-grant.js'
+import { tellOfPerson } from './tell-of-person.js'
 
 async function answerUserinfo(http: HttpRequest<unknown, unknown>, deps: BrokerDeps): Promise<Answer> {
   const scheme = tokenSchemeOf(http.headers['authorization'])
@@ -70,7 +60,8 @@ async function answerBearer(
   if (person.subjectId === undefined || !person.identityScopes.includes('openid')) return err({ reason: 'userinfo_scope_missing' })
   const unproven = await findUnproven(deps, current, proof.value)
   if (unproven) return err(unproven)
-  const told: Userinfo = tell(current, person, await subjectToldTo(deps, current, person, person.subjectId))
+  const sub = await subjectToldTo(deps, current, person, person.subjectId)
+  const told: Userinfo = tellOfPerson(current, person, sub, person.identityScopes)
   return ok(json(told, { headers: { 'cache-control': 'no-store' } }))
 }
 
@@ -102,15 +93,6 @@ const isOf = (token: IntrospectedToken, person: PersonBehind): boolean =>
   token.claims['sub'] === (person.subjectId ?? person.clientId) &&
   token.claims['client_id'] === person.clientId &&
   !isBelowBarrier(token.epochs, person.epochs)
-
-function tell(tenant: ResolvedTenant, person: PersonBehind, sub: string) {
-  const may = scopesTold(tenant.toldOfPeople)
-  const scopes = person.identityScopes.filter((scope) => scope === 'openid' || may.includes(scope))
-  const identity = identityFromJson(person.claims)
-  if (!identity.ok) return buildUserinfo(sub, undefined, scopes)
-  const known = withDirectory(identity.value, person.directorySays, claimSourcesOf(tenant)(identity.value.connectionId))
-  return buildUserinfo(sub, withVerifiedAddress(known, tenant.domains), scopes)
-}
 
 const boundScheme = `DPoP realm="drawbridge", algs="${dpopAlgorithms.join(' ')}"`
 

@@ -117,11 +117,12 @@ const orAbsent = <T>(rows: readonly T[]): readonly T[] | undefined => (rows.leng
 const declareDomain = ({ domain, connectionId, proof }: LiveDomain, nameOf: (id: string | null) => string | undefined): Declared =>
   compact({ domain, connection: nameOf(connectionId), vouched: proof === 'vouched' ? true : undefined })
 
-const declareResource = ({ identifier, name, accessTokenTtlSeconds, scopes, mintable }: LiveResource): Declared =>
+const declareResource = ({ identifier, name, accessTokenTtlSeconds, toldOfPeople, scopes, mintable }: LiveResource): Declared =>
   compact({
     identifier,
     name,
     accessTokenTtlSeconds: accessTokenTtlSeconds ?? undefined,
+    toldOfPeople: toldOfPeople?.profile || toldOfPeople?.email ? toldOfPeople : undefined,
     scopes: sortBy(scopes, (scope) => scope.name).map(({ isDefault, ...scope }) => ({ ...scope, ...(isDefault ? { isDefault } : {}) })),
     withdrawn: mintable ? undefined : true,
   })

@@ -43,6 +43,8 @@ export type LiveResource = {
   readonly shared: boolean
   readonly mintable: boolean
   readonly accessTokenTtlSeconds: number | null
+  /** A broker of an earlier version says nothing of it. */
+  readonly toldOfPeople?: { readonly profile: boolean; readonly email: boolean }
   readonly scopes: readonly LiveScope[]
 }
 export type LiveClient = {

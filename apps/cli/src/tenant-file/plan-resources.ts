@@ -38,8 +38,12 @@ function planResource(resource: FileResource, index: number, all: readonly LiveR
       changes: [],
       impossible: [{ path: ['resources', index, 'identifier'], say: 'it is the vendor’s: name it in sharedResources' }],
     }
-  const wanted = { name: resource.name, accessTokenTtlSeconds: resource.accessTokenTtlSeconds ?? null }
-  const plain = differencesOf({ name: live.name, accessTokenTtlSeconds: live.accessTokenTtlSeconds }, wanted)
+  const { name, accessTokenTtlSeconds = null, toldOfPeople = { profile: false, email: false } } = resource
+  const wanted = { name, accessTokenTtlSeconds, ...(live.toldOfPeople === undefined ? {} : { toldOfPeople }) }
+  const plain = differencesOf(
+    { name: live.name, accessTokenTtlSeconds: live.accessTokenTtlSeconds, ...(live.toldOfPeople && { toldOfPeople: live.toldOfPeople }) },
+    wanted,
+  )
   const [scopesBefore, scopesAfter] = [scopesByName(live.scopes), scopesByName(scopes)]
   const at = `/resources/${live.id}`
   const steps: Step[] = []
@@ -56,7 +60,12 @@ function create({ withdrawn, ...resource }: FileResource): Change {
   const { identifier } = resource
   const made: Step = { kind: 'call', method: 'POST', path: ['/resources'], body: resource, keeps: idOf('resource', identifier) }
   const withdrawal: Step = { kind: 'call', method: 'DELETE', path: ['/resources/', idOf('resource', identifier)] }
-  const shown = { name: resource.name, scopes: scopesByName(resource.scopes), withdrawn: withdrawn || undefined }
+  const shown = {
+    name: resource.name,
+    toldOfPeople: resource.toldOfPeople,
+    scopes: scopesByName(resource.scopes),
+    withdrawn: withdrawn || undefined,
+  }
   return {
     does: 'create',
     what: `resource ${identifier}`,

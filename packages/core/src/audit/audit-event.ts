@@ -226,6 +226,7 @@ export const auditEvents = {
   'tenant.token_algorithm_changed':
     'Another algorithm was chosen for the tokens of the tenant. Its key is published, and signs once verifiers can know it.',
   'tenant.subject_types_changed': 'By which sub clients of a tenant that say nothing know people was chosen anew.',
+  'tenant.default_scopes_changed': 'Which scopes of shared resources a tenant gives to whoever names none was chosen anew.',
   'tenant.userinfo_changed': 'What clients of a tenant may be told of people was chosen anew.',
   token_refresh_refused:
     'A refresh token was refused; refresh_token_stolen also revoked its grant. Of one that is worth nothing any more, or another\u2019s, told once an hour.',

@@ -17,7 +17,7 @@ import { parseIdTokenHint } from './id-token-hint.js'
 import { parseChallenge } from './pkce.js'
 import { mustBePushed } from './pushed-request.js'
 import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
-import { findResource, type ResourceServer } from './resource.js'
+import { defaultScopesOf, findResource, type ResourceServer } from './resource.js'
 import { divideScopes, type IdentityScope, parseScope } from './scope.js'
 
 export type ClaimedAuthorizationRequest = {
@@ -79,7 +79,7 @@ export type AskedAccess = {
 }
 
 /** What there is to be asked for. */
-export type AccessRules = Pick<RequestRules, 'resources' | 'told'>
+export type AccessRules = Pick<RequestRules, 'resources' | 'told' | 'leavesDefaultsOpen'>
 
 export type RequestRules = {
   readonly resources: readonly ResourceServer[]
@@ -89,6 +89,8 @@ export type RequestRules = {
   readonly requirePushedRequests: boolean
   /** Scopes by which a client may be told of a person, beside `openid`. */
   readonly told: readonly IdentityScope[]
+  /** At the front issuer: whose default scopes count is known once it is known whose the request is. */
+  readonly leavesDefaultsOpen?: boolean
 }
 
 const limits = { clientId: 2048, state: 2048, nonce: 512, loginHint: 320 } as const
@@ -168,7 +170,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
 export function acceptAskedAccess(parameters: AuthorizationParameters, rules: AccessRules): Result<AskedAccess, RedirectRefusal> {
   const resource = acceptResource(parameters['resource'], rules.resources)
   if (!resource.ok) return resource
-  const scopes = acceptScopes(parameters['scope'], resource.value, rules.told)
+  const scopes = acceptScopes(parameters['scope'], resource.value, rules)
   if (!scopes.ok) return scopes
   const maxAge = parseMaxAge(parameters['max_age'])
   if (!maxAge.ok) return maxAge
@@ -203,19 +205,17 @@ function acceptResource(indicator: string | undefined, resources: readonly Resou
   return found ? ok(found) : err({ reason: 'resource_unknown' })
 }
 
-const defaultScopes = (resource: ResourceServer): readonly Scope[] =>
-  resource.scopes.filter((scope) => scope.isDefault).map((scope) => scope.name)
-
 /** Unknown scopes are dropped (we may grant less than was asked, RFC 6749 §3.3) unless nothing known is left. */
 function acceptScopes(
   parameter: string | undefined,
   resource: ResourceServer,
-  told: RequestRules['told'],
+  { told, leavesDefaultsOpen = false }: AccessRules,
 ): Result<Pick<AskedAccess, 'scopes' | 'identityScopes'>, RedirectRefusal> {
   const parsed = parseScope(parameter)
   if (!parsed.ok) return parsed
   const { identity: identityScopes, ofResource } = divideScopes(parsed.value, told)
-  const scopes = ofResource?.filter((name) => resource.scopes.some((scope) => scope.name === name)) ?? defaultScopes(resource)
+  const known = ofResource?.filter((name) => resource.scopes.some((scope) => scope.name === name))
+  const scopes = known ?? (leavesDefaultsOpen ? [] : defaultScopesOf(resource))
   return ofResource && scopes.length === 0 ? err({ reason: 'scope_unknown' }) : ok({ scopes, identityScopes })
 }
 

@@ -60,13 +60,19 @@ const told = [
  * Builds the answer about a living token. Its scopes are those that the grant still has: a shrunk grant shrinks what every older
  * token may do. A token that has none left is inactive.
  *
+ * `person`: what the resource server is told of her beside. A token never holds it, because its client can read that.
+ *
  * @spec RFC 7662 §2.2
  * @spec RFC 9449 §6.2 cnf and token_type
  * @spec RFC 8693 §4.1 act
  */
-export function buildIntrospection(token: IntrospectedToken, grantScopes: readonly string[]): Readonly<Record<string, unknown>> {
+export function buildIntrospection(
+  token: IntrospectedToken,
+  grantScopes: readonly string[],
+  person: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> {
   const scopes = token.scopes.filter((scope) => grantScopes.includes(scope))
   if (scopes.length === 0 && token.scopes.length > 0) return inactive
   const claims = Object.fromEntries(told.filter((name) => token.claims[name] !== undefined).map((name) => [name, token.claims[name]]))
-  return { active: true, token_type: token.claims['cnf'] === undefined ? 'Bearer' : 'DPoP', ...claims, scope: scopes.join(' ') }
+  return { ...person, active: true, token_type: token.claims['cnf'] === undefined ? 'Bearer' : 'DPoP', ...claims, scope: scopes.join(' ') }
 }

@@ -20,6 +20,13 @@ export type ResourceServer = {
 
 export const resourceMaxLength = 2048
 
+/** Granted when nothing of it was asked for. */
+export const defaultScopesOf = <S extends Scope>({
+  scopes,
+}: {
+  readonly scopes: readonly { readonly name: S; readonly isDefault: boolean }[]
+}): readonly S[] => scopes.filter(({ isDefault }) => isDefault).map(({ name }) => name)
+
 /**
  * Finds the resource that an indicator names.
  *

@@ -6,6 +6,7 @@
  * given, a deny holds, a demand stands. Pure and synchronous: time comes in, nothing goes out.
  */
 import { secondsBetween } from '../instant.js'
+import { defaultScopesOf } from '../oauth/resource.js'
 import type { Scope } from '../tenant/ids.js'
 import type { CompiledPolicy } from './compile.js'
 import type { CompiledClientRule, CompiledRule } from './compile-rules.js'
@@ -166,7 +167,7 @@ export const asksForInteraction = (policy: CompiledPolicy, { request, resource }
 
 /** What is asked for; without a scope, what the resource gives by default. */
 export const requestedScopes = ({ request, resource }: Asked): readonly Scope[] =>
-  request.scopes.length > 0 ? [...new Set(request.scopes)] : resource.scopes.filter((scope) => scope.isDefault).map((scope) => scope.name)
+  request.scopes.length > 0 ? [...new Set(request.scopes)] : defaultScopesOf(resource)
 
 function explainScopes(evaluating: Evaluating, clientRules: readonly CompiledClientRule[], noted: Notes): readonly ScopeExplanation[] {
   const { input, policy } = evaluating

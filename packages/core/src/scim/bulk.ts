@@ -6,7 +6,7 @@
  */
 import { err, ok, type Result } from '../result.js'
 import { type ScimError, scimLimits } from './error.js'
-import { isList, isObject, type Json, type JsonObject } from './json.js'
+import { isList, isObject, type Json, memberOf } from './json.js'
 
 export const bulkMethods = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
 
@@ -28,12 +28,9 @@ export type BulkRequest = {
 
 export const bulkRequestSchema = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
 
-const member = (object: JsonObject, name: string): Json | undefined =>
-  Object.entries(object).find(([key]) => key.toLowerCase() === name)?.[1]
-
 /** @spec RFC 7644 §3.7.4 more than maxOperations */
 export function parseBulk(body: unknown): Result<BulkRequest, ScimError> {
-  const list = isObject(body) ? member(body, 'operations') : undefined
+  const list = isObject(body) ? memberOf(body, 'operations') : undefined
   if (!isObject(body) || !isList(list)) return err({ reason: 'scim_body_malformed', detail: 'Operations' })
   if (list.length > scimLimits.bulkOperations)
     return err({ reason: 'scim_bulk_too_large', detail: `maxOperations is ${scimLimits.bulkOperations}` })
@@ -45,7 +42,7 @@ export function parseBulk(body: unknown): Result<BulkRequest, ScimError> {
   }
   const ids = operations.flatMap(({ bulkId }) => bulkId ?? [])
   if (new Set(ids).size < ids.length) return err({ reason: 'scim_body_malformed', detail: 'a bulkId stands twice' })
-  const failOnErrors = member(body, 'failonerrors')
+  const failOnErrors = memberOf(body, 'failonerrors')
   if (failOnErrors === undefined || failOnErrors === null) return ok({ operations, failOnErrors: undefined })
   return typeof failOnErrors === 'number' && Number.isInteger(failOnErrors) && failOnErrors > 0
     ? ok({ operations, failOnErrors })
@@ -54,15 +51,15 @@ export function parseBulk(body: unknown): Result<BulkRequest, ScimError> {
 
 function parseOperation(value: Json): BulkOperation | undefined {
   if (!isObject(value)) return undefined
-  const given = member(value, 'method')
+  const given = memberOf(value, 'method')
   const method = typeof given === 'string' ? bulkMethods.find((one) => one === given.toUpperCase()) : undefined
-  const [bulkId, version, path] = ['bulkid', 'version', 'path'].map((name) => member(value, name) ?? undefined)
+  const [bulkId, version, path] = ['bulkid', 'version', 'path'].map((name) => memberOf(value, name) ?? undefined)
   const isName = (text: Json | undefined): text is string | undefined =>
     text === undefined || (typeof text === 'string' && text.length <= 512)
   if (method === undefined || typeof path !== 'string' || !isName(path) || !isName(bulkId) || !isName(version)) return undefined
   // Of a POST the answer would name nothing: RFC 7644 §3.7 demands it.
   if (method === 'POST' && (bulkId === undefined || bulkId === '')) return undefined
-  return { method, path, bulkId, version, data: member(value, 'data') }
+  return { method, path, bulkId, version, data: memberOf(value, 'data') }
 }
 
 const reference = /^bulkId:(.+)$/s

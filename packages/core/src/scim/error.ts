@@ -112,7 +112,12 @@ export const scimLimits = {
   bodyBytes: 256 * 1024,
   /** A whole list of members: a directory that knows no PATCH sends it at every change. */
   groupBodyBytes: 8 * 1024 * 1024,
+  /** Of one PATCH: those that it holds, and those that its objects without a path say. */
   operations: 100,
+  /** Of one PATCH: of members and other values with its filters, each term of them, and with the values that it adds or removes. A long text counts as several. */
+  comparisons: 1_000_000,
+  /** Of a PATCH that is refused: how often it may speak of who leaves, and is read. */
+  refusedOperations: 10_000,
   pageSize: 200,
   defaultPageSize: 100,
   filterCharacters: 4_096,
@@ -120,6 +125,10 @@ export const scimLimits = {
   filterDepth: 10,
   textCharacters: 16_384,
   arrayItems: 1_000,
+  /** In one object: a resource, an extension, a complex value. */
+  names: 1_000,
+  /** What is kept of a resource, members apart, about as long as it is in JSON. */
+  documentCharacters: 256 * 1024,
   depth: 6,
   /** Names in `attributes` or `excludedAttributes`. */
   projectedNames: 100,

@@ -31,7 +31,29 @@ export function matchesFilter(filter: Filter, resource: JsonObject): boolean {
   }
 }
 
-const listOf = (value: Json | undefined): readonly Json[] => (isList(value) ? value : [value ?? null]).filter((item) => !isUnset(item))
+/** How many comparisons it takes: its terms, and more for what is long. */
+export function costOf(filter: Filter): number {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return filter.parts.reduce((sum, part) => sum + costOf(part), 0)
+    case 'not':
+    case 'some':
+      return costOf(filter.part)
+    case 'present':
+      return 1
+    case 'compare':
+      return weightOf(filter.operand.value)
+  }
+}
+
+/** A long text counts as several. */
+export const weightOf = (text: unknown): number => (typeof text === 'string' ? 1 + Math.floor(text.length / 64) : 1)
+
+const listOf = (value: Json | undefined): readonly Json[] => {
+  if (isList(value)) return value.filter((item) => !isUnset(item))
+  return isUnset(value) ? [] : [value]
+}
 
 /** The values of an attribute, lists taken apart, without what is not set. */
 export function valuesAt(path: FilterPath, resource: JsonObject): readonly Json[] {

@@ -5,7 +5,7 @@ import type { ConnectionId, ScimGroupId } from '../tenant/ids.js'
 import type { ScimError } from './error.js'
 import type { JsonObject } from './json.js'
 import { membersIn } from './member-change.js'
-import { readResource } from './resource.js'
+import { checkLength, readResource } from './resource.js'
 import { groupType, schemasOf } from './resource-type.js'
 import { versionTag } from './version.js'
 
@@ -34,7 +34,9 @@ export function parseScimGroup(body: unknown): Result<{ readonly data: ScimGroup
   const members = membersIn(document.value['members'])
   if (!members.ok) return members
   const data = fromGroupDocument(document.value)
-  return data.ok ? ok({ data: data.value, members: members.value }) : data
+  if (!data.ok) return data
+  const checked = checkLength(data.value.attributes)
+  return checked.ok ? ok({ data: data.value, members: members.value }) : checked
 }
 
 /** From a document that was read, or the outcome of a PATCH. */

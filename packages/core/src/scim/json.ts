@@ -11,6 +11,12 @@ export const foldName = (name: string): string => name.replace(/[A-Z]/g, (letter
 /** An own member, exactly so named: `constructor` is an ordinary missing name. */
 export const own = (object: JsonObject, name: string): Json | undefined => (Object.hasOwn(object, name) ? object[name] : undefined)
 
+/** A member of a message, whose names are written in any case, too. `name` is in small letters. */
+export function memberOf(object: JsonObject, name: string): Json | undefined {
+  const key = Object.keys(object).find((one) => one.toLowerCase() === name)
+  return key === undefined ? undefined : object[key]
+}
+
 /** How an object spells a name; the name itself where it has no such member. */
 export const spellingIn = (object: JsonObject, name: string): string =>
   Object.hasOwn(object, name) ? name : (Object.keys(object).find((key) => foldName(key) === foldName(name)) ?? name)
@@ -38,4 +44,21 @@ export function isPartOf(part: Json, whole: Json): boolean {
   if (!isObject(part)) return sameJson(part, whole)
   const names = Object.keys(part)
   return isObject(whole) && names.length > 0 && names.every((name) => sameJson(own(part, name), own(whole, name)))
+}
+
+/** Whether it is about as short in JSON. Looks no further than that. */
+export const isWithin = (value: Json, characters: number): boolean => roomAfter(value, characters) >= 0
+
+/** What is left of so many characters; below zero, where they are too few. */
+function roomAfter(value: Json, room: number): number {
+  if (typeof value === 'string') return room - value.length - 2
+  if (typeof value !== 'object' || value === null) return room - 4
+  let left = room - 2
+  const take = (inner: Json, more: number): boolean => {
+    left = roomAfter(inner, left - more)
+    return left >= 0
+  }
+  if (isList(value)) value.every((inner) => take(inner, 1))
+  else Object.entries(value).every(([name, inner]) => take(inner, name.length + 4))
+  return left
 }

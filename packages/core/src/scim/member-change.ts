@@ -19,69 +19,81 @@ export type MemberChange = {
   readonly remove: ReadonlySet<string>
 }
 
-export const noMemberChange: MemberChange = { from: 'present', add: new Set(), remove: new Set() }
 export const onlyMembers = (members: ReadonlySet<string>): MemberChange => ({ from: 'none', add: members, remove: new Set() })
 
 /** Nobody loses anything by its being refused. */
 export const onlyAdds = ({ from, remove }: MemberChange): boolean => from === 'present' && remove.size === 0
 
-/** `unclear`: whom it means can be told only by looking at the members. */
+/** `unclear`: whom it means can be told only by looking at the members (`member-list`). */
 export type GroupPatch =
   | { readonly kind: 'clear'; readonly attributes: readonly PatchOperation[]; readonly members: MemberChange }
-  | { readonly kind: 'unclear' }
+  | { readonly kind: 'unclear'; readonly attributes: readonly PatchOperation[] }
 
+/** Costs its operations and the members that they name, and no product of the two. */
 export function planGroupPatch(operations: readonly PatchOperation[]): Result<GroupPatch, ScimError> {
   const attributes: PatchOperation[] = []
-  let members = noMemberChange
+  const members: Draft = { from: 'present', add: new Set(), remove: new Set() }
+  let isClear = true
   for (const operation of operations) {
     if (!isOfMembers(operation)) {
       attributes.push(operation)
       continue
     }
-    const next = changeMembers(members, operation)
-    if (!next.ok) return next
-    if (next.value === 'unclear') return ok({ kind: 'unclear' })
-    members = next.value
+    const read = readMemberOperation(operation)
+    if (!read.ok) return read
+    const change = read.value
+    if (change.kind === 'unclear') isClear = false
+    else if (change.kind !== 'nothing') fold(members, change.kind, change.these)
   }
-  return ok({ kind: 'clear', attributes, members })
+  return ok(isClear ? { kind: 'clear', attributes, members } : { kind: 'unclear', attributes })
 }
 
 export const isOfMembers = ({ path }: PatchOperation): boolean => path.extension === undefined && path.attribute.name === 'members'
 
-function changeMembers(
-  before: MemberChange,
-  { op, path, value, isEmptyList }: PatchOperation,
-): Result<MemberChange | 'unclear', ScimError> {
+/** What one operation does: it adds some, takes some away, or leaves some alone in the group. */
+export type OneMemberChange =
+  | { readonly kind: 'add' | 'remove' | 'only'; readonly these: ReadonlySet<string> }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'unclear' }
+
+export function readMemberOperation({ op, path, value, isEmptyList }: PatchOperation): Result<OneMemberChange, ScimError> {
   if (path.sub !== undefined)
     // Name, kind and address of a member are ours to say.
-    return path.sub.name === 'value' ? err({ reason: 'scim_mutability', detail: 'members.value' }) : ok(before)
+    return path.sub.name === 'value' ? err({ reason: 'scim_mutability', detail: 'members.value' }) : ok({ kind: 'nothing' })
   if (path.where !== undefined) {
-    const named = op === 'remove' ? namedBy(path.where) : undefined
-    return ok(named === undefined ? 'unclear' : without(before, named))
+    const these = op === 'remove' ? namedBy(path.where) : undefined
+    return ok(these === undefined ? { kind: 'unclear' } : { kind: 'remove', these })
   }
   const given = membersIn(value)
   if (!given.ok) return given
-  if (op === 'add') return ok(withThese(before, given.value))
-  if (value === undefined && !isEmptyList) return ok(op === 'remove' ? onlyMembers(new Set()) : before)
-  return ok(op === 'remove' ? without(before, given.value) : onlyMembers(given.value))
+  const these = given.value
+  if (op === 'add') return ok({ kind: 'add', these })
+  if (value === undefined && !isEmptyList) return ok(op === 'remove' ? { kind: 'only', these } : { kind: 'nothing' })
+  return ok({ kind: op === 'remove' ? 'remove' : 'only', these })
 }
 
-const withThese = ({ from, add, remove }: MemberChange, these: ReadonlySet<string>): MemberChange => ({
-  from,
-  add: new Set([...add, ...these]),
-  remove: new Set([...remove].filter((id) => !these.has(id))),
-})
+/** A change while it is read. One pair of sets for all operations: a copy for each would cost their product. */
+type Draft = { from: MemberChange['from']; readonly add: Set<string>; readonly remove: Set<string> }
 
-const without = ({ from, add, remove }: MemberChange, these: ReadonlySet<string>): MemberChange => ({
-  from,
-  add: new Set([...add].filter((id) => !these.has(id))),
-  remove: from === 'none' ? remove : new Set([...remove, ...these]),
-})
+function fold(draft: Draft, kind: 'add' | 'remove' | 'only', these: ReadonlySet<string>): void {
+  if (kind === 'only') {
+    draft.from = 'none'
+    draft.add.clear()
+    draft.remove.clear()
+  }
+  const [to, away] = kind === 'remove' ? [draft.remove, draft.add] : [draft.add, draft.remove]
+  for (const id of these) {
+    away.delete(id)
+    // Of nobody there is nobody to remove.
+    if (to === draft.add || draft.from === 'present') to.add(id)
+  }
+}
 
-/** `value eq "a"`, and several of them joined by `or`. */
-function namedBy(filter: Filter): ReadonlySet<string> | undefined {
+/** `value eq "a"`, and several of them joined by `or`. `orFewer`: with `and`, too, whom it means at most. */
+export function namedBy(filter: Filter, orFewer = false): ReadonlySet<string> | undefined {
+  if (filter.kind === 'and' && orFewer) return filter.parts.map((part) => namedBy(part, true)).find((part) => part !== undefined)
   if (filter.kind === 'or') {
-    const parts = filter.parts.map(namedBy)
+    const parts = filter.parts.map((part) => namedBy(part, orFewer))
     return parts.some((part) => part === undefined) ? undefined : new Set(parts.flatMap((part) => [...(part ?? [])]))
   }
   if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.operand.type !== 'text') return undefined
@@ -99,7 +111,7 @@ export function membersIn(value: Json | undefined): Result<ReadonlySet<string>, 
   return ok(ids)
 }
 
-function idOf(item: Json): string | undefined {
+export function idOf(item: Json): string | undefined {
   const { value, $ref } = isObject(item) ? item : { value: item, $ref: undefined }
   if (typeof value === 'string' && value !== '') return sameId(value)
   const last = typeof $ref === 'string' ? /\/([^/]+)$/.exec($ref)?.[1] : undefined

@@ -7,7 +7,7 @@
 import { err, ok, type Result } from '../result.js'
 import { bindSub, pathText } from './attribute-path.js'
 import { type ScimError, scimLimits } from './error.js'
-import { isList, isObject, isUnset, type Json, type JsonObject } from './json.js'
+import { isList, isObject, isUnset, type Json, type JsonObject, memberOf } from './json.js'
 import { type PatchPath, parsePatchPath } from './patch-path.js'
 import { fromText, readValue } from './read-value.js'
 import { isIgnored } from './resource.js'
@@ -24,25 +24,29 @@ export type PatchOperation = {
 
 type Operations = Result<readonly PatchOperation[], ScimError>
 
+/** At most `scimLimits.operations`: those that are sent, and those that they unfold to. More are refused unread. */
 export function parsePatch(type: ResourceType, body: unknown): Operations {
   const list = isObject(body) ? memberOf(body, 'operations') : undefined
-  if (!isList(list) || list.length === 0 || list.length > scimLimits.operations)
-    return err({ reason: 'scim_body_malformed', detail: 'Operations' })
-  return flatten(list.map((one) => parseOperation(type, one)))
+  if (!isList(list) || list.length === 0) return err({ reason: 'scim_body_malformed', detail: 'Operations' })
+  return flatten(list, (one) => parseOperation(type, one))
 }
 
-function flatten(results: readonly Operations[]): Operations {
+const tooMany = err<ScimError>({ reason: 'scim_body_malformed', detail: 'Operations, more than the limit operations' })
+
+/** Reads no more than it may answer; what is ignored counts, too, because it is read. */
+function flatten<T>(given: readonly T[], read: (one: T) => Operations): Operations {
+  if (given.length > scimLimits.operations) return tooMany
   const operations: PatchOperation[] = []
-  for (const one of results) {
-    if (!one.ok) return one
-    operations.push(...one.value)
+  for (const one of given) {
+    const parsed = read(one)
+    if (!parsed.ok) return parsed
+    operations.push(...parsed.value)
+    if (operations.length > scimLimits.operations) return tooMany
   }
   return ok(operations)
 }
 
-const memberOf = (object: object, name: string): Json | undefined => Object.entries(object).find(([key]) => key.toLowerCase() === name)?.[1]
-
-function parseOperation(type: ResourceType, given: Json): Operations {
+export function parseOperation(type: ResourceType, given: Json): Operations {
   if (!isObject(given)) return err({ reason: 'scim_body_malformed', detail: 'Operations' })
   const wanted = memberOf(given, 'op')
   const op = typeof wanted === 'string' ? (['add', 'replace', 'remove'] as const).find((kind) => kind === wanted.toLowerCase()) : undefined
@@ -61,13 +65,12 @@ function parsePathless(type: ResourceType, op: PatchOperation['op'], value: Json
   if (op === 'remove') return err({ reason: 'scim_no_target', detail: 'remove needs a path' })
   const object = value === undefined ? undefined : fromText(value)
   if (!isObject(object)) return err({ reason: 'scim_value_invalid', detail: 'value must be an object when there is no path' })
-  return flatten(
-    Object.entries(object).map(([key, member]): Operations => {
-      const path = parsePatchPath(type, key, () => isObject(member))
-      if (!path.ok) return path
-      return isReadOnly(path.value) ? ok([]) : bind(op, path.value, member)
-    }),
-  )
+  return flatten(Object.keys(object), (key) => {
+    const member = object[key] as Json
+    const path = parsePatchPath(type, key, () => isObject(member))
+    if (!path.ok) return path
+    return isReadOnly(path.value) ? ok([]) : bind(op, path.value, member)
+  })
 }
 
 const isReadOnly = ({ attribute, sub }: PatchPath): boolean =>
@@ -87,11 +90,11 @@ const isComplexWhole = ({ attribute, sub, where }: PatchPath): boolean =>
 function bindMembers(op: PatchOperation['op'], path: PatchPath, given: JsonObject): Operations {
   const said = Object.fromEntries(Object.entries(given).filter(([, value]) => !isUnset(value)))
   const unset = op === 'add' ? [] : Object.entries(given).flatMap(([name, value]) => (isUnset(value) ? [name] : []))
+  if (unset.length > scimLimits.operations) return tooMany
   const first = Object.keys(said).length === 0 ? ok([]) : bindValue(op, path, said)
-  return flatten([
-    first,
-    ...unset.map((name): Operations => ok([{ op, path: memberPath(path, name), value: undefined, isEmptyList: false }])),
-  ])
+  if (!first.ok) return first
+  const rest = unset.map((name): PatchOperation => ({ op, path: memberPath(path, name), value: undefined, isEmptyList: false }))
+  return ok([...first.value, ...rest])
 }
 
 /** Of an extension as a whole the members are attributes. */

@@ -133,6 +133,7 @@ export function readMembers(
   object: JsonObject,
   read: (name: string, value: Json) => Result<readonly [string, Json | undefined], ScimError>,
 ): Result<JsonObject, ScimError> {
+  if (Object.keys(object).length > scimLimits.names) return err({ reason: 'scim_value_invalid', detail: 'more than the limit names' })
   const seen = new Set<string>()
   const members: [string, Json][] = []
   for (const [name, value] of Object.entries(object)) {

@@ -2,8 +2,8 @@
 import { err, ok, type Result } from '../result.js'
 import type { Attribute } from './attribute.js'
 import { bindPath } from './attribute-path.js'
-import type { ScimError } from './error.js'
-import { foldName, isList, isObject, isUnset, type Json, type JsonObject, own, withMember } from './json.js'
+import { type ScimError, scimLimits } from './error.js'
+import { foldName, isList, isObject, isUnset, isWithin, type Json, type JsonObject, own, withMember } from './json.js'
 import { readMembers, readValue } from './read-value.js'
 import type { ResourceType } from './resource-type.js'
 
@@ -74,6 +74,12 @@ function checkResource(type: ResourceType, document: JsonObject): Result<JsonObj
   }
   return ok(document)
 }
+
+/** What is kept of one resource, members apart. */
+export const checkLength = (document: JsonObject): Result<JsonObject, ScimError> =>
+  isWithin(document, scimLimits.documentCharacters)
+    ? ok(document)
+    : err({ reason: 'scim_value_invalid', detail: 'the resource, longer than the limit documentCharacters' })
 
 export const primaries = (value: Json | undefined): number =>
   isList(value) ? value.filter((item) => isObject(item) && item['primary'] === true).length : 0

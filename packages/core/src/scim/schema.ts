@@ -42,9 +42,19 @@ export const commonAttributes: readonly Attribute[] = [
   }),
 ]
 
-export const findAttribute = (attributes: readonly Attribute[], name: string): Attribute | undefined => {
-  const folded = foldName(name)
-  return attributes.find((one) => foldName(one.name) === folded)
+export const findAttribute = (attributes: readonly Attribute[], name: string): Attribute | undefined =>
+  byName(attributes).get(foldName(name))
+
+/** Lists of attributes never change, and a body may ask them a hundred thousand times. */
+const known = new WeakMap<readonly Attribute[], ReadonlyMap<string, Attribute>>()
+
+function byName(attributes: readonly Attribute[]): ReadonlyMap<string, Attribute> {
+  const made = known.get(attributes)
+  if (made !== undefined) return made
+  // Of two with one name the first counts.
+  const fresh = new Map(attributes.toReversed().map((one) => [foldName(one.name), one]))
+  known.set(attributes, fresh)
+  return fresh
 }
 
 export const schemaDocument = (schema: Schema, baseUrl: string): JsonObject & { readonly id: string } => ({

@@ -4,7 +4,7 @@ import { err, ok, type Result } from '../result.js'
 import type { ConnectionId, ScimUserId } from '../tenant/ids.js'
 import type { ScimError } from './error.js'
 import type { JsonObject } from './json.js'
-import { readResource } from './resource.js'
+import { checkLength, readResource } from './resource.js'
 import { schemasOf, userType } from './resource-type.js'
 import { versionTag } from './version.js'
 
@@ -32,7 +32,8 @@ export type ScimUser = Omit<ScimUserData, 'active'> & {
 /** Reads the body of POST or PUT. Nulls and empty lists mean "not set": RFC 7643 §2.5. */
 export function parseScimUser(body: unknown): Result<ScimUserData, ScimError> {
   const document = readResource(userType, body)
-  return document.ok ? fromDocument(document.value) : document
+  const checked = document.ok ? checkLength(document.value) : document
+  return checked.ok ? fromDocument(checked.value) : checked
 }
 
 /** From a document that was read, or the outcome of a PATCH. What was stored before stands in nobody's way: only the keys are looked at. */

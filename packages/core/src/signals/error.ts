@@ -87,7 +87,7 @@ export const signalErrors = {
     code: 'cannot_process',
     status: 422,
     spec: 'draft-parecki-oauth-global-token-revocation §5',
-    say: 'that address is not the verified address of exactly one person of this connection; it was recorded, and nothing was revoked',
+    say: 'that identifier does not name exactly one person of this connection; it was recorded, and nobody lost anything but those who all bear it as their link key',
   },
   set_malformed: {
     code: 'invalid_request',

@@ -78,6 +78,17 @@ function resourceCommands(noun: 'resource' | 'shared-resource'): readonly AdminC
       example: `drawbridge ${noun} update ${which} --name Papers`,
     },
     {
+      name: `${noun} told`,
+      does: 'Choose what introspection tells a resource of the people who use it; what is left out is not told, from then on',
+      takes: [...owner, noun],
+      flags: {
+        profile: { kind: 'switch', says: 'her name, and what else belongs to the scope profile', member: 'toldOfPeople.profile' },
+        email: { kind: 'switch', says: 'her address, and whether its domain is proven', member: 'toldOfPeople.email' },
+      },
+      call: { method: 'PATCH', path: one, body: { toldOfPeople: {} } },
+      example: `drawbridge ${noun} told ${which} --email`,
+    },
+    {
       name: `${noun} scopes`,
       does: 'Replace the scopes of a resource',
       takes: [...owner, noun],
@@ -115,6 +126,28 @@ function resourceCommands(noun: 'resource' | 'shared-resource'): readonly AdminC
 }
 
 const minting: readonly AdminCommand[] = [
+  {
+    name: 'resource default-scopes show',
+    does: 'Show which scopes of shared resources are granted to whoever names none',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/default-scopes' },
+    example: 'drawbridge resource default-scopes show initech',
+  },
+  {
+    name: 'resource default-scopes set',
+    does: 'Choose which scopes of shared resources are granted to whoever names none; what is left out is as the vendor has it',
+    takes: ['tenant'],
+    flags: {
+      file: {
+        kind: 'document',
+        says: 'YAML or JSON: a member sharedResources with identifier and scopes',
+        member: '',
+        required: true,
+      },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/default-scopes' },
+    example: 'drawbridge resource default-scopes set initech --file default-scopes.yaml',
+  },
   {
     name: 'resource withdraw',
     does: 'Withdraw a resource of a tenant: nobody mints for it, every grant for it ends; its identifier stays taken',
