@@ -1,4 +1,4 @@
-/** A certificate for 127.0.0.1, signed by itself: a client's https address for tests, trusted by whoever is given the file. */
+/** A certificate for 127.0.0.1, and perhaps a name, signed by itself: a client's https address for tests, trusted by whoever is given the file. */
 // Demanded by a dependency of @peculiar/x509, before it.
 import 'reflect-metadata'
 import { randomBytes, webcrypto } from 'node:crypto'
@@ -9,7 +9,8 @@ export type TestCertificate = { readonly key: string; readonly cert: string }
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const dayMs = 86_400_000
 
-export async function aCertificate(): Promise<TestCertificate> {
+export async function aCertificate(name?: string): Promise<TestCertificate> {
+  const names = [{ type: 'ip', value: '127.0.0.1' } as const, ...(name === undefined ? [] : [{ type: 'dns', value: name } as const])]
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: randomBytes(16).toString('hex').replace(/^./, '1'),
@@ -18,7 +19,7 @@ export async function aCertificate(): Promise<TestCertificate> {
     notAfter: new Date(Date.now() + dayMs),
     signingAlgorithm: algorithm,
     keys: keys as unknown as x509.X509CertificateCreateSelfSignedParams['keys'],
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }]), new x509.BasicConstraintsExtension(true)],
+    extensions: [new x509.SubjectAlternativeNameExtension(names), new x509.BasicConstraintsExtension(true)],
   })
   const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
   return { key: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----\n`, cert: certificate.toString('pem') }

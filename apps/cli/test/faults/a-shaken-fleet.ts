@@ -13,6 +13,7 @@ import { aRedis, type TestRedis } from '../a-redis.js'
 import { type Company, openCompanies } from './companies.js'
 import { type QueueEngine, queueOnPostgres, queueOnRedis } from './full-queue.js'
 import { anOutside, type Outside } from './outside.js'
+import { type Heard, overhearing } from './overheard.js'
 
 /** A process that may be killed and comes back, and the lines that it has. */
 export type Member = {
@@ -27,13 +28,24 @@ export type Member = {
   /** All that it said in all its lives. */
   output(): string
 }
-export type Receiver = { readonly name: string; readonly line: TcpProxy; guard(): Guard; restart(): Promise<void>; instance(): string }
+/** Where callers find one broker, by a line that can be cut; and by a way that is always slower than that. */
+export type Door = { readonly name: string; readonly url: string; readonly slowUrl: string; readonly line: TcpProxy }
+export type Receiver = {
+  readonly name: string
+  readonly line: TcpProxy
+  /** All that it was sent, in all its lives. */
+  readonly heard: readonly Heard[]
+  guard(): Guard
+  restart(): Promise<void>
+  instance(): string
+}
 export type ShakenFleet = {
   readonly postgres: PlainPostgres
   readonly redis: TestRedis | undefined
   readonly queue: QueueEngine
   readonly brokers: readonly Member[]
   readonly workers: readonly Member[]
+  readonly doors: readonly Door[]
   readonly receivers: readonly Receiver[]
   readonly outside: Outside
   readonly companies: readonly Company[]
@@ -46,19 +58,21 @@ export type ShakenFleet = {
 }
 export type Engine = 'postgresql' | 'redis'
 
-const skewedClock = new URL('./skewed-clock.mjs', import.meta.url).href
+const [skewedClock, nameService] = ['./skewed-clock.mjs', './name-service.mjs'].map((file) => new URL(file, import.meta.url).href)
 const patienceMs = 120_000
 const restartMs = 500
+/** What is sent after it within this time may overtake what goes the slow way. */
+const slowWayMs = 150
 const host = '127.0.0.1'
 const receiverCount = 3
 
-export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
+export async function aShakenFleet(engine: Engine, isSmall: boolean): Promise<ShakenFleet> {
   const endings: (() => unknown)[] = []
   const stop = async () => {
     for (const end of endings.splice(0).toReversed()) await end()
   }
   try {
-    return { ...(await open(engine, (end) => endings.push(end))), stop }
+    return { ...(await open({ engine, isSmall }, (end) => endings.push(end))), stop }
   } catch (error) {
     await stop()
     throw error
@@ -66,7 +80,9 @@ export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
 }
 
 /** `ends`: takes how to end what has begun; the latest ends first. */
-async function open(engine: Engine, ends: (end: () => unknown) => void): Promise<Omit<ShakenFleet, 'stop'>> {
+type Asked = { readonly engine: Engine; readonly isSmall: boolean }
+
+async function open({ engine, isSmall }: Asked, ends: (end: () => unknown) => void): Promise<Omit<ShakenFleet, 'stop'>> {
   const folder = mkdtempSync(join(tmpdir(), 'drawbridge-faults-'))
   ends(() => rmSync(folder, { recursive: true, force: true }))
   const postgres = await aPlainPostgres()
@@ -77,7 +93,11 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
   ends(() => outside.close())
   const environment = {
     ...productionOn(postgres),
-    ...{ DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1', DRAWBRIDGE_LOG_LEVEL: 'info', DRAWBRIDGE_ALLOWED_ORIGINS: outside.origin },
+    ...{
+      DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1',
+      DRAWBRIDGE_LOG_LEVEL: 'info',
+      DRAWBRIDGE_ALLOWED_ORIGINS: `${outside.origin},${outside.namedOrigin}`,
+    },
     NODE_EXTRA_CA_CERTS: outside.certificateFile,
   }
   const migrated = await run(['migrate'], { ...environment, DATABASE_OWNER_URL: postgres.ownerUrl })
@@ -94,14 +114,15 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
   }
   const brokers = [await begin('broker', 1), await begin('broker', 2)]
   const workers = [await begin('worker', 1), await begin('worker', 2)]
-  const balancer = await aLoadBalancer(brokers.map(({ port }) => port))
+  const doors = await Promise.all(brokers.map((broker) => aDoor(broker, ends)))
+  const balancer = await aLoadBalancer(doors.map(({ line }) => line.port))
   ends(() => balancer.close())
   const adminKey = (await run(['admin-key', 'create'], environment)).output.trim()
   const admin = adminAt(balancer.url, adminKey)
   const members = [...brokers, ...workers]
   await allReady(members)
   const shared = await shareResource(admin, 'https://documents.vendor.example/mcp')
-  const companies = await openCompanies({ admin, brokersAt: balancer.url, shared, outside, ends })
+  const companies = await openCompanies({ admin, brokersAt: balancer.url, shared, outside, folder, isSmall, ends })
   const receivers: Receiver[] = []
   for (let made = 1; made <= receiverCount; made += 1) {
     const receiver = await aReceiver(`guard-${made}`, companies, Number(new URL(balancer.url).port))
@@ -112,9 +133,16 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
     })
   }
   return {
-    ...{ postgres, redis, queue, brokers, workers, receivers, outside, companies, adminKey, brokersAt: balancer.url },
+    ...{ postgres, redis, queue, brokers, workers, doors, receivers, outside, companies, adminKey, brokersAt: balancer.url },
     mended: () => allReady(members),
   }
+}
+
+async function aDoor({ name, port }: Member, ends: (end: () => unknown) => void): Promise<Door> {
+  const [line, slow] = [await aTcpProxy(await freePort(), () => port), await aTcpProxy(await freePort(), () => port)]
+  slow.delay(slowWayMs)
+  ends(() => Promise.all([line.close(), slow.close()]))
+  return { name, line, url: `http://${host}:${line.port}`, slowUrl: `http://${host}:${slow.port}` }
 }
 
 type Place = {
@@ -139,7 +167,7 @@ async function aMember({ folder, postgres, redis, environment }: Place, kind: 'b
     [kind === 'broker' ? 'DRAWBRIDGE_PORT' : 'DRAWBRIDGE_WORKER_PORT']: String(port),
     DATABASE_URL: throughLine.href,
     ...(redis ? { REDIS_URL: toRedis ? `redis://${host}:${toRedis.port}` : redis.url } : {}),
-    NODE_OPTIONS: `--import ${skewedClock}`,
+    NODE_OPTIONS: `--import ${skewedClock} --import ${nameService}`,
     CLOCK_OFFSET_FILE: clockFile,
   }
   const lives: Running[] = []
@@ -181,6 +209,7 @@ async function aReceiver(name: string, companies: readonly Company[], brokersPor
   const at = `http://${host}:${line.port}`
   let lives = 0
   let instance = ''
+  const heard: Heard[] = []
   const begin = (): Guard => {
     instance = `${name}-${(lives += 1)}`
     return createGuard({
@@ -189,13 +218,13 @@ async function aReceiver(name: string, companies: readonly Company[], brokersPor
         ...companies.map(({ slug }) => ({ issuer: `${publicUrl}/t/${slug}`, credential })),
         { issuer: publicUrl, front: true, credential },
       ],
-      fetch: (input, init) => fetch(String(input instanceof Request ? input.url : input).replace(publicUrl, at), init),
+      fetch: overhearing(heard, at),
     })
   }
   let guard = begin()
   await guard.start()
   return {
-    ...{ name, line },
+    ...{ name, line, heard },
     guard: () => guard,
     instance: () => instance,
     restart: async () => {

@@ -1,27 +1,9 @@
-/** What all actors share: how they ask, who they are, and the company in whose name and on whose ledger they act. */
+/** What all actors share: who they are, and the company in whose name and on whose ledger they act. */
 import type { Browser } from '@drawbridge/simulator/browser'
 import type { ShakenFleet } from './a-shaken-fleet.js'
+import { type Ask, patienceMs, type Said, sleep } from './ask.js'
 import type { Company } from './companies.js'
 import type { Issue, IssuerPath, Ledger } from './ledger.js'
-
-/** Longer than this nobody waits for an answer. */
-export const patienceMs = 4000
-
-export type Answer = { readonly status: number; readonly json: Record<string, unknown> }
-export type Ask = (url: string, init?: RequestInit) => Promise<Answer | undefined>
-export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
-/** Undefined: no answer, or none that says whether it was done. */
-export const ask: Ask = async (url, init = {}) => {
-  try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceMs) })
-    const text = await response.text()
-    if (response.status >= 500 || response.status === 429) return undefined
-    return { status: response.status, json: text === '' ? {} : JSON.parse(text) }
-  } catch {
-    return undefined
-  }
-}
 
 export type Held = {
   readonly grant: string
@@ -39,6 +21,8 @@ export type Person = {
   readonly scimId: string
   /** As the vendor knows her; known from her first token. */
   subject: string | undefined
+  /** Why she could not sign in when she last could not. */
+  trouble: string
   readonly held: Held[]
 }
 /** `takeAway` sends what takes away: a planted fault replaces it. */
@@ -47,6 +31,8 @@ export type Load = {
   readonly company: Company
   readonly ledger: Ledger
   readonly takeAway: Ask
+  /** What was acknowledged and happens once, however often it is said. */
+  readonly once: Said[]
   readonly isOver: () => boolean
 }
 

@@ -55,7 +55,10 @@ it.each<[string, number, readonly LedgerEvent[], readonly Told[]]>([
   ['told of two tries under two ids', 0, [takes(200, undefined), takes(300, 310)], [logout(220), logout(330, 'k'), news(221)]],
   ['told of somebody else', 1, [takes(200, 210)], [logout(220, 'j', { sub: 'other' }), news(221)]],
   ['one event under two ids', 1, [takes(200, 210)], [logout(220), news(221), news(222, 'v')]],
-  ['two events under two ids', 0, [takes(200, 210)], [logout(220), news(221), news(222, 'v', 'f')]],
+  ['two events under two ids', 0, [takes(200, 210), takes(200, undefined)], [logout(220), news(221), news(222, 'v', 'f')]],
+  ['two events, and one was ordered', 1, [takes(200, 210)], [logout(220), news(221), news(222, 'v', 'f')]],
+  ['one end of two that were signalled', 1, [takes(200, 210, { id: 'a' }), takes(230, 240, { id: 'b' })], [logout(220), news(221)]],
+  ['somebody of another company', 1, [takes(200, 210)], [logout(220), news(221), { ...news(222, 'v', 'f'), sub: 'other' }]],
   ['one grant, and its client was told', 0, [takes(200, 210, revoked)], [logout(220)]],
   ['one grant, and its client was not', 1, [takes(200, 210, revoked)], []],
   [

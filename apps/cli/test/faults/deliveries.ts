@@ -2,17 +2,17 @@
  * What was told outside, held against what was promised: whoever lost something is logged out at each client that she came to, the company's system reads of
  * it, nobody is told of what nobody ordered, and what comes twice comes under the same id.
  */
-import { type Bounds, deadSince, type Issue, type Ledger, type LedgerEvent, type Takes } from './ledger.js'
+import { type Bounds, deadSince, endOf, type Issue, type Ledger, type LedgerEvent, type Takes } from './ledger.js'
 import type { Logout, Told } from './outside.js'
 
 const isTakes = (event: LedgerEvent): event is Takes => event.effect === 'takes'
 
 /** What may have ended what this client was given, or anything of hers: each try counts. */
-function causesOf({ events }: Ledger, { subject, grant, sentAt }: Issue, { doubtMs }: Bounds): readonly Takes[] {
+function causesOf({ events }: Ledger, { subject, grant, sentAt }: Issue, bounds: Bounds): readonly Takes[] {
   return events
     .filter(isTakes)
     .filter((event) => event.subject === subject && (event.grant === undefined || event.grant === grant))
-    .filter((event) => (event.answeredAt ?? event.sentAt + doubtMs) >= sentAt)
+    .filter((event) => endOf(event, bounds) >= sentAt)
 }
 
 /** A client that hands its own token back knows; and of a grant that may have been over before nobody need be told again. */
@@ -52,7 +52,7 @@ export function judgeDeliveries(ledger: Ledger, told: readonly Told[], bounds: B
   return [...found, ...judgeNews(ledger, told)]
 }
 
-/** Of each end that shut her out the company's system has read; of no event twice under two ids. */
+/** Of each end of everything the company's system has read, of no more of them than were ordered, and of no event twice under two ids. */
 function judgeNews(ledger: Ledger, told: readonly Told[]): readonly string[] {
   const news = told.filter((one) => one.kind === 'news')
   const found: string[] = []
@@ -63,17 +63,29 @@ function judgeNews(ledger: Ledger, told: readonly Told[]): readonly string[] {
   for (const { type, sub } of news)
     if (![...subs.values()].includes(sub))
       found.push(`the company's system was told ${type} of ${sub || 'nobody'}, who is none of its people`)
-  for (const { subject, grant, answeredAt, sentAt } of ledger.events.filter(isTakes)) {
+  for (const event of ledger.events.filter(isTakes)) {
+    const { subject, grant, answeredAt } = event
     if (grant !== undefined || answeredAt === undefined) continue
-    // An end that was said again while she was out changes nothing and is told once.
-    const since = Math.max(
-      0,
-      ...ledger.events
-        .filter((event) => event.effect === 'gives' && event.subject === subject && event.sentAt < sentAt)
-        .map((event) => event.sentAt),
-    )
-    if (!news.some(({ type, sub, at }) => type === 'access.ended' && sub === subs.get(subject) && at >= since))
+    const since = countsSince(ledger, event)
+    if (!news.some(({ type, sub, at }) => type === ended && sub === subs.get(subject) && at >= since))
       found.push(`nobody was told that ${subject} lost access, which was acknowledged at ${(answeredAt / 1000).toFixed(3)} s`)
   }
+  for (const [subject, sub] of subs) {
+    const ends = new Set(news.filter((one) => one.type === ended && one.sub === sub).map(({ eventId }) => eventId)).size
+    const causes = ledger.events.filter((event) => isTakes(event) && event.subject === subject).length
+    if (ends > causes) found.push(`${ends} ends of ${subject} were told, and ${causes} were ordered`)
+  }
   return found
+}
+
+const ended = 'access.ended'
+
+/** An end that the directory says again while she is out changes nothing and is told once; what was said under an id is told as itself. */
+function countsSince({ events }: Ledger, { id, way, subject, sentAt }: Takes): number {
+  if (id !== undefined) return sentAt
+  const before = events.filter(
+    (event) =>
+      event.effect === 'gives' && event.way === way && event.subject === subject && event.answeredAt !== undefined && event.sentAt < sentAt,
+  )
+  return Math.max(0, ...before.map((event) => event.sentAt))
 }

@@ -20,6 +20,8 @@ export function figuresOf(ledgers: readonly Ledger[], settledMs: number): Figure
     probes: ledgers.reduce((sum, { probes }) => sum + probes.length, 0),
     takenAway: takes.length,
     acknowledged: acknowledged.length,
+    saidAgain: ledgers.reduce((sum, { repeats }) => sum + repeats, 0),
+    overtakings: ledgers.reduce((sum, { overtakings }) => sum + overtakings, 0),
     ...countOf(acknowledged.map(({ way }) => `by ${way}`)),
     receiverP50Ms: at(0.5),
     receiverP99Ms: at(0.99),

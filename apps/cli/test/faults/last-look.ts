@@ -1,7 +1,8 @@
 /** When the weather has cleared everybody is let in and signs in once more, and every token that can still be asked about is asked about, everywhere. */
 
 import type { Receiver } from './a-shaken-fleet.js'
-import { type Load, type Person, sleep } from './actors.js'
+import type { Load, Person } from './actors.js'
+import { sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import { letIn } from './ends.js'
 import { deadSince, type IssuerPath, type Ledger } from './ledger.js'
@@ -9,16 +10,31 @@ import { signIn } from './people.js'
 import { callReceiver, introspect } from './probes.js'
 import { now } from './stop-watch.js'
 import { settleMs } from './stored.js'
+import { sayAgain, tell } from './tell.js'
+import { signalEvents } from './transmitter.js'
 
-export async function lastLook(load: Load, chance: Chance, people: readonly Person[], noticeMs: number): Promise<readonly string[]> {
+const mostSaidAgain = 50
+
+export type Look = {
+  readonly people: readonly Person[]
+  /** How long a notice may still be on its way. */
+  readonly noticeMs: number
+  /** Without: what was acknowledged never came to the product, and must not come to it now. */
+  readonly isSignalled: boolean
+}
+
+export async function lastLook(load: Load, chance: Chance, { people, noticeMs, isSignalled }: Look): Promise<readonly string[]> {
   const { fleet, ledger } = load
   const found: string[] = []
   for (const receiver of fleet.receivers) found.push(...(await waitUntilItHears(receiver)))
   for (const person of people) {
+    if (isSignalled) await signalOnce(load, chance, person)
     await letIn(load, chance, person)
     const issue = await signInAtLast(load, person, chance.one(load.company.issuerPaths))
-    if (issue === undefined) found.push(`${person.name} was let in again and cannot sign in`)
+    if (issue === undefined) found.push(`${person.name} was let in again and cannot sign in: ${person.trouble}`)
   }
+  // Now that everybody is in: what was done takes nothing away by being said again.
+  if (isSignalled) for (const said of load.once.slice(-mostSaidAgain)) await sayAgain(load, chance, said)
   const until = now() + noticeMs
   for (const issue of ledger.issues) {
     if (now() >= issue.expiresAt) continue
@@ -33,6 +49,12 @@ export async function lastLook(load: Load, chance: Chance, people: readonly Pers
     }
   }
   return found
+}
+
+/** So that there is a signal in every run, however short. */
+async function signalOnce(load: Load, chance: Chance, person: Person): Promise<void> {
+  const said = await load.company.transmitter.toPush(signalEvents.sessionRevoked, person.id)
+  await tell(load, chance, { effect: 'takes', way: 'session-revoked', subject: person.name, staysIn: true }, () => said)
 }
 
 /** A poll that began in the bad weather may still be waiting for its end. */

@@ -20,8 +20,9 @@ const takes = (sentAt: number, answeredAt: number | undefined, more: object = {}
   ...{ effect: 'takes', way: 'scim', subject: 'ada', sentAt, answeredAt },
   ...more,
 })
-const gives = (sentAt: number, answeredAt: number | undefined): LedgerEvent => ({
+const gives = (sentAt: number, answeredAt: number | undefined, more: object = {}): LedgerEvent => ({
   ...{ effect: 'gives', way: 'scim', subject: 'ada', sentAt, answeredAt },
+  ...more,
 })
 function ledgerOf(
   issues: readonly Issue[],
@@ -56,6 +57,20 @@ it.each<[string, number, Parameters<typeof ledgerOf>]>([
   ['issued of a grant that is gone', 1, [[issue(500)], [takes(100, 200, { grant: 'g' }), gives(300, 400)]]],
   ['issued of another grant', 0, [[issue(500)], [takes(100, 200, { grant: 'other' })], ['broker', 600, 'active']]],
   ['of somebody else', 0, [[issue(0)], [takes(100, 200, { subject: 'max' })], ['broker', 300, 'active']]],
+  ['refreshed while it was under way', 1, [[issue(150, { grantSince: 10 })], [takes(100, 200)], ['broker', 300, 'active']]],
+  ['refreshed after it, and she was let in', 1, [[issue(500, { grantSince: 10 })], [takes(100, 200), gives(300, 400)]]],
+  ['issued after an end that lets her stay', 0, [[issue(300)], [takes(100, 200, { staysIn: true })], ['broker', 400, 'active']]],
+  ['refreshed after an end that lets her stay', 1, [[issue(300, { grantSince: 10 })], [takes(100, 200, { staysIn: true })]]],
+  ['issued after another took his word back', 1, [[issue(500)], [takes(100, 200), gives(300, 400, { way: 'the directory' })]]],
+  ['issued after an admin let her in', 0, [[issue(500)], [takes(100, 200), gives(300, 400, { way: 'an admin' })]]],
+  ['let in by what was overtaken', 1, [[issue(500)], [takes(100, 200, { version: 3 }), gives(90, 210, { version: 2 })]]],
+  ['let in by what overtook', 0, [[issue(500)], [takes(100, 200, { version: 2 }), gives(90, 210, { version: 3 })]]],
+  [
+    'refused within the doubt of its last sending',
+    0,
+    [[issue(900)], [takes(100, undefined, { lastSentAt: 800 })], ['broker', 1700, 'dead']],
+  ],
+  ['issued and refused beyond it', 1, [[issue(1900)], [takes(100, undefined, { lastSentAt: 800 })], ['broker', 2000, 'dead']]],
   ['refused, expired', 0, [[issue(0, { expiresAt: 200 })], [], ['broker', 300, 'dead']]],
 ])('%s: %i', (_, count, given) => {
   expect(contradictions(...given)).toBe(count)

@@ -33,14 +33,27 @@ export type Issue = Span & {
   /** Of the same token on the same clock: nobody is asked about it afterwards. */
   readonly expiresAt: number
 }
-export type Takes = Span & {
-  readonly effect: 'takes'
-  readonly way: string
-  readonly subject: string
-  /** Absent: all of the subject's, and she stays outside until she is let in again. */
-  readonly grant?: string
-}
-export type Gives = Span & { readonly effect: 'gives'; readonly way: string; readonly subject: string }
+/** Ways that the judge tells apart: an admin lifts whatever keeps her out, the directory takes back its own word alone. */
+export const directory = 'the directory'
+export const admin = 'an admin'
+/** `version`: of her in the directory, as the answer said; of two requests that were under way at once the later has the higher. */
+type Versioned = { readonly version?: number }
+
+export type Takes = Span &
+  Versioned & {
+    readonly effect: 'takes'
+    readonly way: string
+    readonly subject: string
+    /** Absent: all of the subject's, and she stays outside until she is let in again. */
+    readonly grant?: string
+    /** All of the subject's, and she may come again at once. */
+    readonly staysIn?: true
+    /** Happens once, however often it is sent: one event, from its first sending to its first acknowledgement. */
+    readonly id?: string
+    /** Where it was sent more than once. */
+    readonly lastSentAt?: number
+  }
+export type Gives = Span & Versioned & { readonly effect: 'gives'; readonly way: string; readonly subject: string }
 export type LedgerEvent = Takes | Gives
 /** `unsure`: nobody could say (no answer, 503). */
 export type Verdict = 'active' | 'dead' | 'unsure'
@@ -58,8 +71,16 @@ export type Ledger = {
   readonly probes: Probe[]
   /** Grants of which a refresh got no answer: the family may have been believed stolen, rightly. */
   readonly doubtful: Set<string>
+  /** Contradictions that an actor met with. */
+  readonly found: string[]
+  /** How often what happens once was said again after it was acknowledged, and how often two requests were sent so that one may overtake the other. */
+  repeats: number
+  overtakings: number
 }
-export const aLedger = (): Ledger => ({ issues: [], events: [], probes: [], doubtful: new Set() })
+export const aLedger = (): Ledger => ({
+  ...{ issues: [], events: [], probes: [], doubtful: new Set() },
+  ...{ found: [], repeats: 0, overtakings: 0 },
+})
 
 export type Bounds = {
   /** How long after it was sent an event without an answer may still happen. */
@@ -69,7 +90,9 @@ export type Bounds = {
 }
 export const isReceiver = (at: string): boolean => at.startsWith('guard')
 
-const endOf = (event: LedgerEvent, { doubtMs }: Bounds): number => event.answeredAt ?? event.sentAt + doubtMs
+/** Until when it may happen. */
+export const endOf = (event: LedgerEvent, { doubtMs }: Pick<Bounds, 'doubtMs'>): number =>
+  event.answeredAt ?? (event.effect === 'takes' ? (event.lastSentAt ?? event.sentAt) : event.sentAt) + doubtMs
 const isAbout = (event: LedgerEvent, { subject, grant }: Issue): boolean =>
   event.subject === subject && (event.effect === 'gives' || event.grant === undefined || event.grant === grant)
 
@@ -95,7 +118,7 @@ const at = (ms: number): string => `${(ms / 1000).toFixed(3)} s`
 
 /** Every contradiction, in words. None: what was promised is what was seen. */
 export function judge(ledger: Ledger, bounds: Bounds): readonly string[] {
-  const found: string[] = []
+  const found: string[] = [...ledger.found]
   for (const probe of ledger.probes) {
     const { issue } = probe
     const dead = deadSince(ledger, issue)
@@ -119,17 +142,27 @@ export function judge(ledger: Ledger, bounds: Bounds): readonly string[] {
   return found
 }
 
-/** An event that had been acknowledged before this token was asked for, and after which nobody let her in. */
+/**
+ * An event that had been acknowledged before this token was asked for: of a grant that is dead with it whoever is in again, and of any while she is outside.
+ */
 function whatShutOut(ledger: Ledger, issue: Issue, bounds: Bounds): Takes | undefined {
   const letIn = ledger.events.filter((event): event is Gives => event.effect === 'gives' && event.subject === issue.subject)
+  const isOutside = (event: Takes) => event.staysIn !== true && !letIn.some((given) => lifts(given, event, { issue, bounds }))
   return ledger.events.find(
     (event): event is Takes =>
       event.effect === 'takes' &&
       isAbout(event, issue) &&
       event.answeredAt !== undefined &&
       event.answeredAt <= issue.sentAt &&
-      (event.grant !== undefined || !letIn.some((given) => endOf(given, bounds) >= event.sentAt && given.sentAt <= issue.answeredAt)),
+      (event.grant !== undefined || issue.grantSince <= event.sentAt || isOutside(event)),
   )
+}
+
+/** Whether it may have come after the event and before the token. Of two words of the directory their versions say which came first. */
+function lifts(given: Gives, event: Takes, { issue, bounds }: { readonly issue: Issue; readonly bounds: Bounds }): boolean {
+  if (given.way !== admin && given.way !== event.way) return false
+  if (given.version !== undefined && event.version !== undefined && given.version < event.version) return false
+  return endOf(given, bounds) >= event.sentAt && given.sentAt <= issue.answeredAt
 }
 
 /** How long after its acknowledgement each receiver still believed something of it, in milliseconds: one number per event and receiver that was asked. */

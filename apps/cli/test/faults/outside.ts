@@ -29,14 +29,21 @@ export type Logout = {
 }
 export type Told = News | Logout
 
+/** Found by `name-service.mjs`. */
+const outsideName = 'outside.example'
+
 export type Outside = {
   /** Through the line. */
   readonly origin: string
+  /** The same by name: an address of this machine is refused for what an IdP shows. */
+  readonly namedOrigin: string
   readonly line: TcpProxy
   /** With which those who call it believe it. */
   readonly certificateFile: string
   /** In the order of their coming; what comes twice is here twice. */
   readonly told: Told[]
+  /** What it shows to whoever asks, by path. */
+  readonly shown: Map<string, object>
   /** It answers, and takes nothing. */
   setUnwell(isUnwell: boolean): void
   close(): Promise<void>
@@ -46,16 +53,19 @@ export type Outside = {
 export const originOf = ({ origin }: Outside, company: string): string => `${origin}/${company}`
 
 export async function anOutside(folder: string): Promise<Outside> {
-  const certificate = await aCertificate()
+  const certificate = await aCertificate(outsideName)
   const certificateFile = join(folder, 'outside.pem')
   writeFileSync(certificateFile, certificate.cert)
   const told: Told[] = []
+  const shown = new Map<string, object>()
   let isUnwell = false
   const server = createServer(certificate, (request, response) => {
     readAll(request).then(
       (body) => {
-        if (!isUnwell) told.push(read(request, body))
-        response.writeHead(isUnwell ? 503 : 200).end()
+        const page = request.method === 'GET' ? (shown.get(request.url ?? '') ?? {}) : undefined
+        if (isUnwell) return void response.writeHead(503).end()
+        if (page === undefined) told.push(read(request, body))
+        response.writeHead(200, { 'content-type': 'application/json' }).end(page && JSON.stringify(page))
       },
       () => response.destroy(),
     )
@@ -63,7 +73,8 @@ export async function anOutside(folder: string): Promise<Outside> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const line = await aTcpProxy(await freePort(), () => (server.address() as AddressInfo).port)
   return {
-    ...{ line, told, certificateFile, origin: `https://127.0.0.1:${line.port}` },
+    ...{ line, told, shown, certificateFile, origin: `https://127.0.0.1:${line.port}` },
+    namedOrigin: `https://${outsideName}:${line.port}`,
     setUnwell: (unwell) => {
       isUnwell = unwell
     },

@@ -3,7 +3,8 @@ import { peopleOf } from '@drawbridge/simulator/companies'
 import { type Attempt, anAttempt, logIn, redeem, registerAt } from '../a-client.js'
 import { publicUrl } from '../a-production.js'
 import type { ShakenFleet } from './a-shaken-fleet.js'
-import { ask, drop, type Held, inTime, type Load, type Person } from './actors.js'
+import { drop, type Held, inTime, type Load, type Person } from './actors.js'
+import { ask } from './ask.js'
 import type { Company } from './companies.js'
 import type { Issue, IssuerPath } from './ledger.js'
 import { now } from './stop-watch.js'
@@ -17,7 +18,7 @@ export async function findPeople({ brokersAt }: ShakenFleet, { slug, scimToken, 
       headers: { authorization: `Bearer ${scimToken}` },
     })
     const [user] = (found?.json['Resources'] ?? []) as { id: string }[]
-    if (user) people.push({ name, id, scimId: user.id, subject: undefined, held: [] })
+    if (user) people.push({ name, id, scimId: user.id, subject: undefined, trouble: '', held: [] })
   }
   if (people.length < staff) throw new Error(`the directory of ${slug} has ${people.length} of ${staff} people`)
   return people
@@ -50,14 +51,14 @@ export async function signIn(load: Load, person: Person, issuerPath: IssuerPath)
   const at = `${fleet.brokersAt}${issuerPath}`
   try {
     const client = `${person.name}-${(registered += 1)}`
-    const clientId = await registerAt(at, { backchannel_logout_uri: `${company.toldAt}/clients/${client}` })
+    const clientId = await inTime(registerAt(at, { backchannel_logout_uri: `${company.toldAt}/clients/${client}` }))
     const change = issuerPath === '' ? { login_hint: company.slug } : {}
     const attempt: Attempt = anAttempt({ issuer: `${publicUrl}${issuerPath}`, clientId, resource: company.resource, change })
     const browser = company.browser()
     const { page } = await inTime(logIn(attempt, { name: person.name }, browser))
     const sentAt = now()
-    const { status, json } = await redeem(attempt, page, at)
-    if (status !== 200) return undefined
+    const { status, json } = await inTime(redeem(attempt, page, at))
+    if (status !== 200) return failed(person, `a code of ${page.url} was answered ${status} ${JSON.stringify(json)}`)
     const issue = enter(load, person, { sentAt, token: String(json['access_token']), issuerPath, client })
     person.held.push({
       ...{ grant: issue.grant, issuerPath, clientId, client, browser },
@@ -65,9 +66,13 @@ export async function signIn(load: Load, person: Person, issuerPath: IssuerPath)
       latest: issue,
     })
     return issue
-  } catch {
-    return undefined
+  } catch (error) {
+    return failed(person, String(error))
   }
+}
+
+function failed(person: Person, why: string): undefined {
+  person.trouble = why
 }
 
 export async function refresh(load: Load, person: Person, held: Held): Promise<void> {

@@ -1,7 +1,8 @@
 /** Probers: they ask brokers and receivers about tokens, and enter what is said. */
 
 import type { Member, Receiver } from './a-shaken-fleet.js'
-import { ask, type Load, sleep } from './actors.js'
+import type { Load } from './actors.js'
+import { ask, sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import type { Issue, Verdict } from './ledger.js'
 import { now } from './stop-watch.js'

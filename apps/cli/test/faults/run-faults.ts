@@ -1,19 +1,20 @@
 /** One run: a seed, a length, a fleet in bad weather with all its companies, and the judgement after it has cleared. */
 
 import type { ShakenFleet } from './a-shaken-fleet.js'
-import { type Ask, ask, type Load, type Person } from './actors.js'
+import type { Load, Person } from './actors.js'
+import { type Ask, ask } from './ask.js'
 import { aChance } from './chance.js'
-import type { Company } from './companies.js'
 import { judgeDeliveries } from './deliveries.js'
 import { type Figures, figuresOf, kindsOf, toldFigures } from './figures.js'
 import { lastLook } from './last-look.js'
 import { aLedger, judge } from './ledger.js'
 import { live } from './load.js'
+import { judgeOverheard } from './overheard.js'
 import { beginWith, findPeople } from './people.js'
 import { probe } from './probes.js'
 import { type Shaken, shake } from './shake.js'
 import { now } from './stop-watch.js'
-import { contradictionsOf, untold, waitUntilDone } from './stored.js'
+import { contradictionsOf, type SignalsDone, signalsDone, untold, waitUntilDone } from './stored.js'
 
 export type Run = {
   readonly seed: number
@@ -50,8 +51,9 @@ export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = 
   const chance = aChance(seed)
   const takeAway = plant?.(fleet) ?? ask
   const began = new Date()
+  const signalsBefore = await signalsDone(fleet)
   let isOver = () => false
-  const casts = await Promise.all(fleet.companies.map((company) => begin({ fleet, company, takeAway, isOver: () => isOver() })))
+  const casts = await Promise.all(fleet.companies.map((company) => begin({ fleet, company, takeAway, once: [], isOver: () => isOver() })))
   const loads = casts.map(({ load }) => load) as [Load, ...Load[]]
   const ledgers = loads.map(({ ledger }) => ledger)
   const until = now() + seconds * 1000
@@ -78,13 +80,15 @@ export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = 
   const tokens = ledgers.reduce((sum, { issues }) => sum + issues.length, 0)
   say(`everything is done that was begun, ${tokens} tokens are asked about,`)
   const looked = casts.map(({ load, people }) =>
-    lastLook({ ...load, takeAway: ask, isOver: () => false }, chance.fork(`after ${load.company.slug}`), people, noticeMs),
+    lastLook({ ...load, takeAway: ask, isOver: () => false }, chance.fork(`after ${load.company.slug}`), {
+      ...{ people, noticeMs, isSignalled: plant === undefined },
+    }),
   )
   const after = (await Promise.all(looked)).flat()
   say('all tokens were asked about')
   // Whoever signed in once more was let in before; what that tells is under way.
   const told = [...(await waitUntilDone(fleet, 'deliveries', 'expires_at IS NULL')), ...(await untold(fleet, began))]
-  const stored = await contradictionsOf(fleet, began)
+  const stored = [...(await contradictionsOf(fleet, began)), ...judgeSignals(loads, signalsBefore, await signalsDone(fleet))]
   return {
     shaken,
     weather: kindsOf(shaken),
@@ -94,7 +98,7 @@ export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = 
 }
 
 /** A ledger of its own, and in good weather a token of each kind for everybody. */
-async function begin(given: Omit<Load, 'ledger'> & { readonly company: Company }): Promise<Cast> {
+async function begin(given: Omit<Load, 'ledger'>): Promise<Cast> {
   const load = { ...given, ledger: aLedger() }
   const people = await findPeople(load.fleet, load.company)
   for (const person of people)
@@ -105,5 +109,20 @@ async function begin(given: Omit<Load, 'ledger'> & { readonly company: Company }
 
 function judgeCompany({ fleet, company, ledger }: Load): readonly string[] {
   const told = fleet.outside.told.filter((one) => one.company === company.slug)
-  return [...judge(ledger, bounds), ...judgeDeliveries(ledger, told, bounds)].map((what) => `${company.slug}: ${what}`)
+  const heard = fleet.receivers.flatMap((receiver) => receiver.heard)
+  return [...judge(ledger, bounds), ...judgeDeliveries(ledger, told, bounds), ...judgeOverheard(company, ledger, heard)].map(
+    (what) => `${company.slug}: ${what}`,
+  )
+}
+
+/** What is said under an id is done once, if it was acknowledged, and at most once. */
+function judgeSignals(loads: readonly Load[], before: SignalsDone, after: SignalsDone): readonly string[] {
+  return loads.flatMap(({ company: { slug }, ledger }) => {
+    const said = ledger.events.filter((event) => event.effect === 'takes' && event.id !== undefined)
+    const acknowledged = said.filter(({ answeredAt }) => answeredAt !== undefined).length
+    const done = (after.get(slug) ?? 0) - (before.get(slug) ?? 0)
+    return done < acknowledged || done > said.length
+      ? [`${slug}: ${done} signals were done; ${said.length} were sent, and ${acknowledged} of them acknowledged`]
+      : []
+  })
 }

@@ -19,6 +19,7 @@ function faultsOf(fleet: ShakenFleet): readonly Fault[] {
     ...members.flatMap(({ name, lines: own }) =>
       own.map((line, which) => ({ name: `${name} and ${which === 0 ? 'PostgreSQL' : 'Redis'}`, line })),
     ),
+    ...fleet.doors.map(({ name, line }) => ({ name: `whoever calls and ${name}`, line })),
     ...fleet.receivers.map(({ name, line }) => ({ name: `${name} and the brokers`, line })),
     { name: 'the workers and who is told outside', line: fleet.outside.line },
   ]
@@ -183,6 +184,6 @@ export async function shake(fleet: ShakenFleet, chance: Chance, isOver: () => bo
     member.setClock(0)
     for (const line of member.lines) line.delay(0)
   }
-  for (const { line } of [...fleet.receivers, fleet.outside]) line.delay(0)
+  for (const { line } of [...fleet.doors, ...fleet.receivers, fleet.outside]) line.delay(0)
   return shaken
 }

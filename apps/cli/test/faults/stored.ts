@@ -1,7 +1,7 @@
 /** What the database says when the weather has cleared: nothing that was begun is undone, nothing is lost, nothing is twice. */
 import { asOwner } from '@drawbridge/testkit/database'
 import type { ShakenFleet } from './a-shaken-fleet.js'
-import { sleep } from './actors.js'
+import { sleep } from './ask.js'
 import { now } from './stop-watch.js'
 
 export const settleMs = 120_000
@@ -84,4 +84,16 @@ export async function contradictionsOf(fleet: ShakenFleet, began: Date): Promise
     if (rows.length > 0) found.push(`${what}: ${rows.length}, of them ${JSON.stringify(rows[0])}`)
   }
   return found
+}
+
+/** By company. */
+export type SignalsDone = ReadonlyMap<string, number>
+
+export async function signalsDone(fleet: ShakenFleet): Promise<SignalsDone> {
+  const rows = await rowsOf<{ slug: string; done: number }>(
+    fleet,
+    `SELECT t.slug, count(*)::int AS done FROM deprovisioning_events e JOIN tenants t ON t.id = e.tenant_id
+      WHERE e.source = 'signal' AND e.matched GROUP BY t.slug`,
+  )
+  return new Map(rows.map(({ slug, done }) => [slug, done]))
 }
