@@ -4,7 +4,7 @@ import { type Instant, instant } from '@drawbridge/core/instant'
 import type { RotatedPurpose, SigningPair } from '@drawbridge/core/oauth/key-rotation'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import type { Issuer, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
-import { findKeyAlgorithm, lockKeysOfIssuer, type PurposeChange, replaceNextKey } from './signing-keys.js'
+import { findKeyAlgorithm, lockKeys, type PurposeChange, replaceNextKey } from './signing-keys.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type KeyOwner = { readonly tenantId: TenantId; readonly issuerId: IssuerId; readonly purpose: RotatedPurpose }
@@ -56,7 +56,7 @@ const first = '00000000-0000-0000-0000-000000000000'
 
 /** As they are now, and until this transaction ends: whoever else changes keys of the issuer waits. */
 export async function holdRotatingKeys(db: Db, { tenantId, issuerId, purpose }: KeyOwner): Promise<RotatingKeys | undefined> {
-  await lockKeysOfIssuer(db, tenantId, issuerId)
+  await lockKeys(db, tenantId)
   const { rows } = await db.query<Row>(`${pairs} AND a.tenant_id = $1 AND a.issuer_id = $2 AND a.purpose = $3`, [
     tenantId,
     issuerId,
@@ -84,7 +84,7 @@ export async function chooseTokenAlgorithm(
   chosen: Omit<PurposeChange, 'purpose'> & { readonly algorithm: TokenAlgorithm; readonly activatesAt: Instant },
 ): Promise<TokenAlgorithm> {
   const { algorithm, activatesAt, ...change } = chosen
-  await lockKeysOfIssuer(db, tenant, change.issuerId)
+  await lockKeys(db, tenant)
   const former = (await findKeyAlgorithm(db, tenant, 'tokens')) as TokenAlgorithm
   if (former === algorithm) return former
   await db.query('UPDATE tenants SET token_algorithm = $2 WHERE id = $1', [tenant, algorithm])

@@ -5,7 +5,7 @@ import { generateSamlKey } from '@drawbridge/crypto/saml-key'
 import { generateSigningKey, type KeyPurpose } from '@drawbridge/crypto/signing-keys'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import {
   condemnSigningKey,
   ensureSigningKeys,
@@ -14,6 +14,7 @@ import {
   rotateSigningKey,
   type SigningKeyDraft,
 } from './signing-keys.js'
+import { findIdJagIssuing } from './tenants.js'
 import { inTenant } from './transaction.js'
 
 const random = systemRandom()
@@ -128,3 +129,28 @@ it('rotations and condemnations at the same time never leave an issuer without a
     expect({ round, next: (await idsOf('tokens', 'next')).length }).toEqual({ round, next: 1 })
   }
 }, 60_000)
+
+it('whoever holds a setting of the tenant and then makes keys for it comes through beside a rotation, and so does that', async () => {
+  await putAll()
+  const before = await idsOf('tokens', 'active')
+  let rotating: Promise<unknown> = Promise.resolve()
+  await inTenant(fixture.database, company.tenantId, async (db) => {
+    await findIdJagIssuing(db, company.tenantId, 'held')
+    rotating = rotate('tokens')
+    rotating.catch(() => undefined)
+    // Until it waits: for the tenant, whatever else it may have taken before.
+    await vi.waitUntil(async () => (await waiting()) > 0, { timeout: 5000 })
+    await ensureSigningKeys(db, company.tenantId, { ...change(), purpose: 'id_jag' })
+  })
+  await rotating
+  expect(await idsOf('tokens', 'active')).not.toEqual(before)
+  expect(await idsOf('id_jag', 'active')).toHaveLength(1)
+})
+
+const waiting = async () =>
+  (
+    await asOwner<{ n: number }>(
+      fixture.ownerUrl,
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+  )[0]?.n ?? 0

@@ -119,7 +119,7 @@ export type KeyChange = {
  * when there is no next key.
  */
 export async function rotateSigningKey(db: Db, tenant: TenantId, change: PurposeChange): Promise<string | undefined> {
-  await lockKeysOfIssuer(db, tenant, change.issuerId)
+  await lockKeys(db, tenant)
   const active = await activateNextKey(db, tenant, change)
   if (active !== undefined) await addKey(db, tenant, change, 'next')
   return active
@@ -127,7 +127,7 @@ export async function rotateSigningKey(db: Db, tenant: TenantId, change: Purpose
 
 /** A purpose that an issuer did not serve until now gets its active and its next key; keys that are there stay. Answers whether it made one. */
 export async function ensureSigningKeys(db: Db, tenant: TenantId, change: PurposeChange): Promise<boolean> {
-  await lockKeysOfIssuer(db, tenant, change.issuerId)
+  await lockKeys(db, tenant)
   return ensureActiveAndNext(db, tenant, change)
 }
 
@@ -142,7 +142,7 @@ export async function condemnSigningKey(
   condemned: KeyChange & { readonly kid: string; readonly eventId: string },
 ): Promise<boolean> {
   const { issuerId, now, kid, eventId } = condemned
-  await lockKeysOfIssuer(db, tenant, issuerId)
+  await lockKeys(db, tenant)
   const { rows } = await db.query<{ purpose: KeyPurpose }>(
     `UPDATE signing_keys SET state = 'compromised', retired_at = COALESCE(retired_at, $4)
      WHERE tenant_id = $1 AND issuer_id = $2 AND id = $3 AND state <> 'compromised' RETURNING purpose`,
@@ -194,9 +194,12 @@ async function addKey(
   return key.id
 }
 
-/** Changes of an issuer's keys happen one after the other. This lock does not hold up rows that only refer to the issuer. */
-export async function lockKeysOfIssuer(db: Db, tenant: TenantId, issuerId: IssuerId): Promise<void> {
-  await db.query('SELECT 1 FROM issuers WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenant, issuerId])
+/**
+ * Changes of a tenant's keys happen one after the other. It is the row of the tenant that is held, which every change of a key raises anyway and which whoever
+ * chooses a setting that needs keys holds first: held by another row, the two would wait for each other. Rows that only refer to the tenant are not held up.
+ */
+export async function lockKeys(db: Db, tenant: TenantId): Promise<void> {
+  await db.query('SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE', [tenant])
 }
 
 export type PurposeChange = KeyChange & { readonly purpose: KeyPurpose }
