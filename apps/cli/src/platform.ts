@@ -73,6 +73,8 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
           log.error({ cause: error.message }, 'the database has lost history; this process stops')
           stop()
         },
+        onFailed: (error) =>
+          log.warn({ cause: error instanceof Error ? error.message : String(error) }, 'could not look at the history of the database'),
       })
     }
     return await assemble({ settings, installation, database, log, random, sealer, history })

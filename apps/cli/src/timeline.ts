@@ -51,19 +51,30 @@ export type HistoryWatch = {
   close(): Promise<void>
 }
 
-/** `onLost`: called where a look has found that history may be lost. A database that is merely away says so to everybody. */
-type Looking = { readonly look: () => Promise<History>; readonly onLost: (error: HistoryError) => void }
+type Looking = {
+  readonly look: () => Promise<History>
+  /** A look has found that history may be lost. Said once, until a look finds that it is not. */
+  readonly onLost: (error: HistoryError) => void
+  /** A look that could not be done, for another reason: nothing is served from another history meanwhile. */
+  readonly onFailed: (error: unknown) => void
+}
 
 export function createHistoryWatch(): HistoryWatch {
   let held: History | undefined
   let looking: Looking | undefined
   let underWay: Promise<void> | undefined
+  let isLossSaid = false
 
-  const lookOnce = async ({ look, onLost }: Looking): Promise<void> => {
+  const lookOnce = async ({ look, onLost, onFailed }: Looking): Promise<void> => {
     try {
-      held = await look()
+      held = notBefore(held, await look())
+      isLossSaid = false
     } catch (error) {
-      if (error instanceof HistoryError && looking) onLost(error)
+      if (!(error instanceof HistoryError)) onFailed(error)
+      else if (looking && !isLossSaid) {
+        isLossSaid = true
+        onLost(error)
+      }
     }
     underWay = undefined
   }
@@ -86,6 +97,18 @@ export function createHistoryWatch(): HistoryWatch {
       await underWay
     },
   }
+}
+
+/**
+ * What a look found, if a process that was held to that may go on by it. A primary of before a promotion, which answers again, is true to its own record: what
+ * was revoked since is unknown to it.
+ */
+function notBefore(held: History | undefined, found: History): History {
+  if (held === undefined || (held.cluster === found.cluster && found.timeline >= held.timeline)) return found
+  throw new HistoryError(
+    `the database went back from timeline ${held.timeline} to ${found.timeline}${held.cluster === found.cluster ? '' : ' of another PostgreSQL'}: ` +
+      'a server of before the last promotion may answer again; keep it away from every process',
+  )
 }
 
 /** `holdToHistory` by a connection of its own, which no watch refuses. */
