@@ -9,6 +9,8 @@ export const limitsAtFront = {
   tenant_token: 'front_token',
   tenant_unvouched_token: 'front_unvouched_token',
   tenant_unvouched_push: 'front_unvouched_push',
+  tenant_unproven_introspection: 'front_unproven_introspection',
+  tenant_unproven_signals: 'front_unproven_signals',
   client: 'front_client',
 } as const satisfies Partial<Record<RateLimitName, RateLimitName>>
 

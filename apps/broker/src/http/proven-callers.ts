@@ -3,7 +3,7 @@
  * that no stranger who comes from there keeps him out.
  *
  * It decides under what a call is counted, and nothing else: each call is proven anew, and what is refused is forgotten at once. Held are hashes, of each
- * credential the latest spelling alone: whoever writes one in ten thousand ways crowds nobody out.
+ * credential the latest few spellings alone: whoever writes one in ten thousand ways crowds nobody out.
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
@@ -17,16 +17,19 @@ export const provenForSeconds = 600
 /** The longest unused goes first, and then counts for his address until he is proven again. */
 export const mostProvenCallers = 10_000
 
+/** In Basic and as a bearer token, from programs that encode more or less of it. */
+export const mostSpellings = 4
+
 export type Presenting = Pick<HttpRequest, 'params' | 'headers'>
 
-type Proven = { readonly byPresented: LatestUsed<string, Instant>; readonly presentedBy: LatestUsed<string, string> }
+type Proven = { readonly byPresented: LatestUsed<string, Instant>; readonly presentedBy: LatestUsed<string, readonly string[]> }
 const byDatabase = new WeakMap<Database, Proven>()
 
 function callersOf(database: Database): Proven {
   const known = byDatabase.get(database)
   if (known !== undefined) return known
   const limits = { most: mostProvenCallers, weight: mostProvenCallers }
-  const made = { byPresented: createLatestUsed<string, Instant>(limits), presentedBy: createLatestUsed<string, string>(limits) }
+  const made = { byPresented: createLatestUsed<string, Instant>(limits), presentedBy: createLatestUsed<string, readonly string[]>(limits) }
   byDatabase.set(database, made)
   return made
 }
@@ -38,9 +41,9 @@ const keyOf = ({ params, headers }: Presenting): string => sha256Base64url(`${pa
 export function noteProven({ database, clock }: BrokerDeps, caller: Presenting, credentialId: string): void {
   const { byPresented, presentedBy } = callersOf(database)
   const [key, credential] = [keyOf(caller), `${caller.params['tenant'] ?? ''} ${credentialId}`]
-  const before = presentedBy.get(credential)
-  if (before !== undefined && before !== key) byPresented.delete(before)
-  presentedBy.set(credential, key, 1)
+  const spellings = [key, ...(presentedBy.get(credential) ?? []).filter((each) => each !== key)]
+  for (const forgotten of spellings.splice(mostSpellings)) byPresented.delete(forgotten)
+  presentedBy.set(credential, spellings, 1)
   byPresented.set(key, addSeconds(clock.now(), provenForSeconds), 1)
 }
 

@@ -117,6 +117,8 @@ export const rateLimits = {
   front_token: { perSecond: 5000, burst: 100_000 },
   front_unvouched_token: { perSecond: 5000, burst: 100_000 },
   front_unvouched_push: { perSecond: 2000, burst: 40_000 },
+  front_unproven_introspection: { perSecond: 2000, burst: 40_000 },
+  front_unproven_signals: { perSecond: 2000, burst: 40_000 },
   front_client: { perSecond: 2000, burst: 20_000 },
   /** Less than of many: how many codes are open at one page decides how likely a guess is. */
   front_device_authorization: { perSecond: 20, burst: 2000 },

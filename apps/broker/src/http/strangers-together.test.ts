@@ -10,6 +10,7 @@ import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { fromAnotherAddress, statusesOf } from '@drawbridge/testkit/many-addresses'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { mostSpellings } from './proven-callers.js'
 import { type RateLimitName, rateLimits } from './rate-limit.js'
 
 const factor = 0.02
@@ -127,6 +128,9 @@ it('those who guess it where guards listen are, too; a guard that proved itself 
   expect((await hear(acme)()).status).toBe(404)
   now = addSeconds(now, 100)
   const most = mostOf('tenant_unproven_signals')
+  // Whoever presents nothing takes nobody's turn.
+  const unnamed = () => fetch(`${broker.url}/t/acme/ssf/poll`, { method: 'POST', headers: fromAnotherAddress() })
+  expect(await statusesOf(10, unnamed)).toEqual(new Map([[401, 10]]))
   expect(await statusesOf(most + 2, hear(acme, 'wrong'))).toEqual(
     new Map([
       [401, most],
@@ -135,17 +139,21 @@ it('those who guess it where guards listen are, too; a guard that proved itself 
   )
   expect((await hear(acme)()).status).toBe(404)
   expect((await hear(globex)()).status).toBe(404)
-  // Another spelling of it is nobody known, until there is room to prove it; then it is the one that is remembered.
-  expect((await hear(acme, acme.credentialSecret, 'basic')()).status).toBe(429)
+  // Another spelling of it is nobody known, until there is room to prove it; the latest few are remembered.
+  const spelled = async (scheme: string) => (await hear(acme, acme.credentialSecret, scheme)()).status
+  const [first, ...later] = ['Basic', 'basic', 'BASIC', 'bASIC', 'BaSIC'] as const
+  expect(later).toHaveLength(mostSpellings)
+  expect(await spelled('basic')).toBe(429)
   now = addSeconds(now, 100)
-  expect((await hear(acme, acme.credentialSecret, 'basic')()).status).toBe(404)
+  for (const scheme of later) expect(await spelled(scheme)).toBe(404)
   expect(await statusesOf(most, hear(acme, 'wrong'))).toEqual(
     new Map([
-      [401, most - 1],
-      [429, 1],
+      [401, most - later.length],
+      [429, later.length],
     ]),
   )
-  expect([(await hear(acme, acme.credentialSecret, 'basic')()).status, (await hear(acme)()).status]).toEqual([404, 429])
+  for (const scheme of later) expect(await spelled(scheme)).toBe(404)
+  expect(await spelled(first)).toBe(429)
 })
 
 it('what looks like a refresh token is given back within a limit of its own; what is signed, and what a client gives back that is meant, are not held up', async () => {

@@ -11,6 +11,7 @@ import { acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type EndpointDefinition, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import { isProvenLately, noteProven, noteUnproven, type Presenting } from '../http/proven-callers.js'
 import { createRounds, type Rounds } from '../http/rounds.js'
 import { refuseAsJson } from '../http/write-error.js'
@@ -50,6 +51,9 @@ function readBearer(header: string | undefined): { id: string; secret: string } 
   return id === undefined || secret === undefined ? undefined : { id, secret }
 }
 
+const readCredential = ({ headers }: Pick<HttpRequest, 'headers'>) =>
+  readBasic(headers['authorization']) ?? readBearer(headers['authorization'])
+
 /** Whoever has proven himself lately counts for himself, whatever else comes from his address. */
 export const ofResourceServers = {
   authorize: admitResource,
@@ -58,11 +62,14 @@ export const ofResourceServers = {
 } as const satisfies Partial<EndpointDefinition<never, ProvenReceiver>>
 
 async function admitResource(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenReceiver, Answer>> {
-  const stranger = isProvenLately(deps, http) ? undefined : http.spend('tenant_unproven_signals', tenantOf(http).id)
+  // Whoever presents nothing costs nothing, and takes nobody's turn.
+  if (readCredential(http) === undefined) return err(refuseSignal('resource_credential_missing'))
+  const tenant = tenantOf(http)
+  const stranger = isProvenLately(deps, http) ? undefined : http.spend(limitAt(tenant, 'tenant_unproven_signals'), tenant.id)
   if (stranger) return err(stranger)
   const proven = await proveResource(http, deps)
   const limited = proven.ok
-    ? http.spend('resource_server', `${tenantOf(http).id} ${tenantOf(http).issuer.id} ${proven.value.credentialId}`)
+    ? http.spend('resource_server', `${tenant.id} ${tenant.issuer.id} ${proven.value.credentialId}`)
     : undefined
   return limited === undefined ? proven : err(limited)
 }
@@ -76,8 +83,7 @@ export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promis
 }
 
 async function proveByCredential(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenReceiver, Answer>> {
-  const header = http.headers['authorization']
-  const presented = readBasic(header) ?? readBearer(header)
+  const presented = readCredential(http)
   if (presented === undefined) return err(refuseSignal('resource_credential_missing'))
   if (!uuid.test(presented.id)) return err(refuseSignal('resource_credential_unknown'))
   const found = await findCredential(deps, { issuer: streamIssuerOf(http), credentialId: presented.id })

@@ -16,6 +16,7 @@ import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import { isProvenLately, noteProven, noteUnproven } from '../http/proven-callers.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { readAccessToken } from './read-access-token.js'
@@ -41,7 +42,7 @@ export const introspectEndpoint = endpoint({
     if (!request.ok) return refuse(request.error)
     const tenant = tenantOf(http)
     // Before a signature is verified for him.
-    const stranger = isProvenLately(deps, http) ? undefined : http.spend('tenant_unproven_introspection', tenant.id)
+    const stranger = isProvenLately(deps, http) ? undefined : http.spend(limitAt(tenant, 'tenant_unproven_introspection'), tenant.id)
     if (stranger) return stranger
     const token = readAccessToken(deps, tenant, request.value.token)
     const asked = {
