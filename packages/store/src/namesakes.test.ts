@@ -217,9 +217,18 @@ describe('of several people who recorded the key of a user who is to go, she', (
     expect(await epochs(tenant)).toEqual([1, 1, 1])
     expect(await rows('SELECT epoch FROM connections WHERE tenant_id = $1', tenant)).toEqual([{ epoch: 2 }])
     expect(await alarms(tenant)).toHaveLength(1)
-    // Said again: whether those who are not known by name have signed in since, nobody knows.
+    // Said again, and none of them all holds anything: nobody signs in anew for it.
     await asOwner(fixture.ownerUrl, 'UPDATE subjects SET last_login_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now - 1000)])
     await leave(tenant, user.id)
+    expect(await rows('SELECT epoch FROM connections WHERE tenant_id = $1', tenant)).toEqual([{ epoch: 2 }])
+    // One has signed in since, of those who are not known by name, too.
+    await asOwner(
+      fixture.ownerUrl,
+      'UPDATE subjects SET last_login_at = $2 WHERE tenant_id = $1 AND id = (SELECT max(id::text)::uuid FROM subjects WHERE tenant_id = $1)',
+      [tenant.tenantId, new Date(now + 1000)],
+    )
+    await leave(tenant, user.id)
     expect(await rows('SELECT epoch FROM connections WHERE tenant_id = $1', tenant)).toEqual([{ epoch: 3 }])
+    expect(await alarms(tenant)).toHaveLength(2)
   })
 })

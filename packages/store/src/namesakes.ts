@@ -30,6 +30,8 @@ export type EndedNamesakes = {
   readonly named: string
   /** False: it may have been said before. Then whoever surely holds nothing is passed over, and where nobody is left, nothing is said. */
   readonly isNews: boolean
+  /** Of all of them, where they are more than are found: whether any may hold something. Absent: as if one did. */
+  readonly mayAnyHold?: () => Promise<boolean>
   readonly now: Instant
   readonly requestId: string | undefined
   readonly newId: () => string
@@ -41,9 +43,8 @@ export type EndedNamesakes = {
  */
 export async function endNamesakes(db: Db, found: readonly SubjectId[], event: EndedNamesakes): Promise<boolean> {
   const { tenant, connectionId, source, named, now, requestId, newId } = event
-  // Of so many not all are known by name: then nobody knows that they hold nothing.
   const isEverybody = found.length > namesakeLimits.endedSingly
-  const ended = event.isNews || isEverybody ? found : await listHolding(db, tenant, found)
+  const ended = event.isNews ? found : isEverybody ? await allIfAnyHolds(found, event) : await listHolding(db, tenant, found)
   if (ended.length === 0) return false
   const targets = isEverybody ? [connectionId] : ended
   for (const targetId of targets) {
@@ -72,21 +73,26 @@ export const announceNamesakes = (
   { tenant, connectionId, now }: Pick<EndedNamesakes, 'tenant' | 'connectionId' | 'now'>,
 ): Promise<void> => announce(db, tenant, { at: now, kind, about: undefined, by: undefined }, { connectionId })
 
+/** Of so many not all are known by name. Each time that one may hold something, the connection signs in anew. */
+const allIfAnyHolds = async (found: readonly SubjectId[], { mayAnyHold }: EndedNamesakes): Promise<readonly SubjectId[]> =>
+  mayAnyHold === undefined || (await mayAnyHold()) ? found : []
+
 /**
- * Those of them who may hold something. What was opened below the epochs of now is dead, whatever the clocks of the processes said that opened it, so
+ * SQL, behind FROM: people `s` of tenant `$1` who may hold something. What was opened below the epochs of now is dead, whatever the clocks of the processes said that opened it, so
  * whoever has nothing above them holds nothing; a time alone proves nothing, and counts against her.
  */
-async function listHolding(db: Db, tenant: TenantId, found: readonly SubjectId[]): Promise<readonly SubjectId[]> {
-  const { rows } = await db.query<{ id: SubjectId }>(
-    `SELECT s.id FROM subjects s JOIN connections c ON c.tenant_id = $1 AND c.id = s.connection_id
-     WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[]) AND (
+export const mayHold = `subjects s JOIN connections c ON c.tenant_id = $1 AND c.id = s.connection_id
+     WHERE s.tenant_id = $1 AND (
        (s.last_login_at < GREATEST(s.barrier_at, c.barrier_at)) IS NOT TRUE
        OR EXISTS (SELECT 1 FROM browser_sessions b
          WHERE b.tenant_id = $1 AND b.subject_id = s.id AND b.subject_epoch >= s.epoch AND b.connection_epoch >= c.epoch)
        OR EXISTS (SELECT 1 FROM grants g JOIN connections gc ON gc.tenant_id = $1 AND gc.id = g.connection_id
-         WHERE g.tenant_id = $1 AND g.subject_id = s.id AND g.revoked_at IS NULL AND g.subject_epoch >= s.epoch AND g.connection_epoch >= gc.epoch))
-     ORDER BY s.id`,
-    [tenant, found],
-  )
+         WHERE g.tenant_id = $1 AND g.subject_id = s.id AND g.revoked_at IS NULL AND g.subject_epoch >= s.epoch AND g.connection_epoch >= gc.epoch))`
+
+async function listHolding(db: Db, tenant: TenantId, found: readonly SubjectId[]): Promise<readonly SubjectId[]> {
+  const { rows } = await db.query<{ id: SubjectId }>(`SELECT s.id FROM ${mayHold} AND s.id = ANY ($2::uuid[]) ORDER BY s.id`, [
+    tenant,
+    found,
+  ])
   return rows.map(({ id }) => id)
 }

@@ -6,7 +6,7 @@
  */
 import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import type { ConnectionId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
-import { namesakeLimits } from './namesakes.js'
+import { mayHold, namesakeLimits } from './namesakes.js'
 import { type Db, judged } from './transaction.js'
 
 export type KeyedUser = { readonly userName: string; readonly externalId: string | undefined }
@@ -31,30 +31,50 @@ const mayBeMeant = ({ folded }: Comparison): string =>
   `SELECT people_of_recorded_key($1::uuid, $2::text[], ${folded('$3::text')}) AS id LIMIT 2`
 
 /** The one who may be meant, by her id: among any number the planner would rather read a whole tenant of which it has not learned yet. */
-const theOne = '$7::uuid[]'
+const theOne = '$6::uuid[]'
 /** Several, however many. They stay in the database: everybody may have recorded the same. */
-const several = ({ folded }: Comparison): string => `ARRAY(SELECT people_of_recorded_key($2::uuid, $7::text[], ${folded('$4::text')}))`
+const several = ({ folded }: Comparison): string => `ARRAY(SELECT people_of_recorded_key($2::uuid, $6::text[], ${folded('$4::text')}))`
 
-const meant = (ids: string, { isSame }: Comparison): string =>
-  `SELECT id FROM subjects WHERE tenant_id = $1 AND id = ANY (${ids}) AND ${judged('connection_id = $2 AND scim_user_id IS NULL')}
-     AND ($5::boolean AND ${isSame('stable_id')}
-       OR EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(claims -> 'claims') = 'array' THEN claims -> 'claims' ELSE '[]' END) AS claim
-         WHERE claim ->> 0 = ANY ($3::text[]) AND jsonb_typeof(claim -> 1) = 'string' AND ${isSame('claim ->> 1')}))
-   ORDER BY id LIMIT $6 FOR UPDATE`
+/** Of those who may be meant: who recorded the very key. */
+const areMeant = (ids: string, { isSame }: Comparison): string =>
+  `s.tenant_id = $1 AND s.id = ANY (${ids}) AND ${judged('s.connection_id = $2 AND s.scim_user_id IS NULL')}
+     AND ($5::boolean AND ${isSame('s.stable_id')}
+       OR EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(s.claims -> 'claims') = 'array' THEN s.claims -> 'claims' ELSE '[]' END) AS claim
+         WHERE claim ->> 0 = ANY ($3::text[]) AND jsonb_typeof(claim -> 1) = 'string' AND ${isSame('claim ->> 1')}))`
+
+const meant = (ids: string, comparison: Comparison): string =>
+  `SELECT s.id FROM subjects s WHERE ${areMeant(ids, comparison)} ORDER BY s.id LIMIT $7 FOR UPDATE`
 
 type Row = { readonly id: SubjectId }
 
-/** Whoever of the connection has this user's key, and is linked to nobody yet; one more than are ended singly says that there are too many. */
-export async function findByRecordedKey(db: Db, { tenant, connectionId, link }: At, user: KeyedUser): Promise<readonly SubjectId[]> {
+/** What is looked for, as the statements take it; `undefined`: nobody can be meant. */
+function lookFor({ tenant, connectionId, link }: At, user: KeyedUser) {
   const value = link?.scim === 'userName' ? user.userName.toLowerCase() : user.externalId
-  if (link === undefined || value === undefined || value === '') return []
-  const comparison = comparisons[link.scim]
+  if (link === undefined || value === undefined || value === '') return undefined
   const names = link.isStableId ? [...link.claims, stableIdName] : link.claims
-  const { rows: may } = await db.query<Row>(mayBeMeant(comparison), [connectionId, names, value])
+  return { comparison: comparisons[link.scim], value, names, looked: [tenant, connectionId, link.claims, value, link.isStableId] }
+}
+
+/** Whoever of the connection has this user's key, and is linked to nobody yet; one more than are ended singly says that there are too many. */
+export async function findByRecordedKey(db: Db, at: At, user: KeyedUser): Promise<readonly SubjectId[]> {
+  const look = lookFor(at, user)
+  if (look === undefined) return []
+  const { comparison, value, names, looked } = look
+  const { rows: may } = await db.query<Row>(mayBeMeant(comparison), [at.connectionId, names, value])
   if (may.length === 0) return []
   const [ids, among] = may.length === 1 ? [theOne, may.map(({ id }) => id)] : [several(comparison), names]
-  const { rows } = await db.query<Row>(meant(ids, comparison), [
-    ...[tenant, connectionId, link.claims, value, link.isStableId, namesakeLimits.endedSingly + 1, among],
-  ])
+  const { rows } = await db.query<Row>(meant(ids, comparison), [...looked, among, namesakeLimits.endedSingly + 1])
   return rows.map(({ id }) => id)
+}
+
+/** Of all who have this user's key, however many: whether any of them may hold something. */
+export async function mayAnyHoldByRecordedKey(db: Db, at: At, user: KeyedUser): Promise<boolean> {
+  const look = lookFor(at, user)
+  if (look === undefined) return false
+  const { comparison, names, looked } = look
+  const { rows } = await db.query<{ holds: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM ${mayHold} AND ${areMeant(several(comparison), comparison)}) AS holds`,
+    [...looked, names],
+  )
+  return rows[0]?.holds !== false
 }

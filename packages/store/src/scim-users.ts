@@ -17,7 +17,7 @@ import { raiseClaimsOfUser } from './directory.js'
 import { endHasCome, keepEndDate } from './end-dates.js'
 import { keptStatement } from './kept-statements.js'
 import { announceNamesakes, type EndedNamesakes, endNamesakes } from './namesakes.js'
-import { findByRecordedKey } from './recorded-key.js'
+import { findByRecordedKey, type KeyedUser, mayAnyHoldByRecordedKey } from './recorded-key.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
 
@@ -272,17 +272,21 @@ async function linkByRecordedKey(
  * As `linkByRecordedKey`, and where nobody is found, by the key that the user had before: a directory may take name and access together, or one after the
  * other (Entra renames whom it deletes). Not while somebody else bears that: then it is hers.
  */
-async function linkLeaving(db: Db, caller: ScimCaller, user: ScimUser): Promise<readonly SubjectId[]> {
+async function linkLeaving(
+  db: Db,
+  caller: ScimCaller,
+  user: ScimUser,
+): Promise<{ readonly found: readonly SubjectId[]; readonly key: KeyedUser }> {
   const found = await linkByRecordedKey(db, caller, user)
-  if (found.length > 0) return found
+  if (found.length > 0) return { found, key: user }
   const { rows } = await db.query<{ userName: string; externalId: string | null }>(
     `SELECT coalesce(former_user_name, user_name) AS "userName", coalesce(former_external_id, external_id) AS "externalId" FROM scim_users
      WHERE tenant_id = $1 AND id = $2 AND (former_user_name IS NOT NULL OR former_external_id IS NOT NULL)`,
     [caller.tenant, user.id],
   )
-  if (!rows[0]) return []
+  if (!rows[0]) return { found: [], key: user }
   const former = { id: user.id, userName: rows[0].userName, externalId: rows[0].externalId ?? undefined }
-  return (await isTaken(db, caller, former, user.id)) ? [] : linkByRecordedKey(db, caller, former)
+  return { found: (await isTaken(db, caller, former, user.id)) ? [] : await linkByRecordedKey(db, caller, former), key: former }
 }
 
 /**
@@ -297,7 +301,7 @@ async function settle(db: Db, caller: ScimCaller, user: ScimUser, leaving: Taken
   const isPast = typeof end !== 'string' && end <= caller.now
   const named = { reason: isPast ? endHasCome : 'the directory named the end of her access', isNews }
   const said = leaving === undefined ? named : { ...leaving, isNews: leaving.isNews || isNews }
-  return endAllOf(db, caller, user, meant.namesakes, said)
+  return endAllOf(db, caller, user, meant, said)
 }
 
 /** Last of all in the transaction (`announceNamesakes`). */
@@ -305,10 +309,11 @@ async function endAllOf(
   db: Db,
   caller: ScimCaller,
   user: ScimUser,
-  found: readonly SubjectId[],
+  { namesakes, key = user }: Meant,
   said: Pick<EndedNamesakes, 'reason' | 'isNews'>,
 ): Promise<void> {
-  const tells = await endNamesakes(db, found, { ...caller, ...said, source: 'scim', named: `scim:${user.id}` })
+  const mayAnyHold = () => mayAnyHoldByRecordedKey(db, caller, key)
+  const tells = await endNamesakes(db, namesakes, { ...caller, ...said, mayAnyHold, source: 'scim', named: `scim:${user.id}` })
   if (tells) await announceNamesakes(db, caller)
 }
 
@@ -323,15 +328,15 @@ const subjectsOfUser = keptStatement(
 const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<readonly Linked[]> =>
   (await db.query<Linked>(subjectsOfUser, [caller.tenant, user.id])).rows
 
-/** Whom a change takes something from: who is linked; or, where nobody is, those of whom each may be she (`namesakes`). */
-type Meant = { readonly linked: readonly Linked[]; readonly namesakes: readonly SubjectId[] }
+/** Whom a change takes something from: who is linked; or, where nobody is, those of whom each may be she (`namesakes`), by `key`. */
+type Meant = { readonly linked: readonly Linked[]; readonly namesakes: readonly SubjectId[]; readonly key?: KeyedUser }
 const nobody: Meant = { linked: [], namesakes: [] }
 
 async function findMeant(db: Db, caller: ScimCaller, user: ScimUser): Promise<Meant> {
   const known = await linkedSubjects(db, caller, user)
   if (known.length > 0) return { ...nobody, linked: known }
-  const found = await linkLeaving(db, caller, user)
-  if (found.length > 1) return { ...nobody, namesakes: found }
+  const { found, key } = await linkLeaving(db, caller, user)
+  if (found.length > 1) return { ...nobody, namesakes: found, key }
   return found.length === 0 ? nobody : { ...nobody, linked: await linkedSubjects(db, caller, user) }
 }
 
@@ -345,14 +350,14 @@ async function takeAway(
   db: Db,
   caller: ScimCaller,
   user: ScimUser,
-  { linked, namesakes }: Meant,
+  meant: Meant,
   { reason, isNews, deactivate = true }: TakenAway,
 ): Promise<void> {
-  if (namesakes.length > 0) return endAllOf(db, caller, user, namesakes, { reason, isNews })
+  if (meant.namesakes.length > 0) return endAllOf(db, caller, user, meant, { reason, isNews })
   const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
-  if (linked.length === 0 && isNews)
+  if (meant.linked.length === 0 && isNews)
     await recordUnmatchedEvent(db, { ...event, eventId: caller.newId() as DeprovisioningEventId, targetId: `scim:${user.id}` })
-  for (const subject of linked.filter((one) => isNews || !(deactivate ? one.isKeptOut : one.isOut))) {
+  for (const subject of meant.linked.filter((one) => isNews || !(deactivate ? one.isKeptOut : one.isOut))) {
     await deprovision(db, {
       ...event,
       eventId: caller.newId() as DeprovisioningEventId,
