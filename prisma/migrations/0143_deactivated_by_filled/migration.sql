@@ -17,7 +17,10 @@ WITH leavers AS MATERIALIZED (
     COALESCE(said.words, CASE WHEN NOT u."active" OR u."deleted_at" IS NOT NULL THEN ARRAY['scim'] ELSE ARRAY['admin'] END) AS words
     FROM leavers l LEFT JOIN said ON said."tenant_id" = l."tenant_id" AND said."id" = l."id"
     LEFT JOIN "scim_users" u ON u."tenant_id" = l."tenant_id" AND u."id" = l."scim_user_id"
+), held AS MATERIALIZED (
+  -- In the order in which brokers hold several people.
+  SELECT s."tenant_id", s."id", found.words FROM "subjects" s JOIN found ON s."tenant_id" = found."tenant_id" AND s."id" = found."id"
+   WHERE s."deactivated_by" = '{}' AND s."deactivated_at" = found."deactivated_at" AND s."epoch" = found."epoch"
+   ORDER BY s."tenant_id", s."id" FOR NO KEY UPDATE OF s
 )
-UPDATE "subjects" AS s SET "deactivated_by" = found.words FROM found
- WHERE s."tenant_id" = found."tenant_id" AND s."id" = found."id"
-   AND s."deactivated_by" = '{}' AND s."deactivated_at" = found."deactivated_at" AND s."epoch" = found."epoch";
+UPDATE "subjects" AS s SET "deactivated_by" = held.words FROM held WHERE s."tenant_id" = held."tenant_id" AND s."id" = held."id";

@@ -1,2 +1,2 @@
--- In its place is deprovisioning_events_undead (0145_evidence_by_time).
+-- In its place is deprovisioning_events_undead (0145_evidence_undead).
 DROP INDEX "deprovisioning_events_alive";

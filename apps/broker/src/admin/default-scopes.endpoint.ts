@@ -14,7 +14,9 @@ export const defaultScopesEndpoints = settingEndpoints({
   kind: 'tenant.default_scopes_changed',
   find: async (db, tenant) => {
     const chosen = defaultScopesFromJson(await findDefaultScopes(db, tenant))
-    return chosen === 'unreadable' ? { sharedResources: [] } : chosen
+    // Shown as none it would be as the vendor has it, and written back so.
+    if (chosen === 'unreadable') throw new Error('the default scopes of a tenant cannot be read: choose them anew')
+    return chosen
   },
   mark: markDefaultScopes,
 })

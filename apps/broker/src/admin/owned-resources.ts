@@ -156,7 +156,7 @@ async function createResource(owned: ResourceOwner, http: AdminRequest<z.output<
       ...{ issuerIds: owned.minterOf(http), now: deps.clock.now() },
     })
     const names = scopes.map((one) => one.name)
-    await audit(db, owner, http, deps, { kind: 'resource.created', scopes: names, detail: { resource: identifier } })
+    await audit(db, owner, http, deps, { kind: 'resource.created', scopes: names, detail: { resource: identifier, toldOfPeople } })
     return findOwnResource(db, owner, id)
   })
   return isFull(stored) ? refuseFull(stored) : json(showResource(stored as StoredResource), { status: 201 })
