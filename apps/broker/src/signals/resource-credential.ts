@@ -68,9 +68,7 @@ async function admitResource(http: HttpRequest, deps: BrokerDeps): Promise<Resul
   const stranger = isProvenLately(deps, http) ? undefined : http.spend(limitAt(tenant, 'tenant_unproven_signals'), tenant.id)
   if (stranger) return err(stranger)
   const proven = await proveResource(http, deps)
-  const limited = proven.ok
-    ? http.spend('resource_server', `${tenant.id} ${tenant.issuer.id} ${proven.value.credentialId}`)
-    : undefined
+  const limited = proven.ok ? http.spend('resource_server', `${tenant.id} ${tenant.issuer.id} ${proven.value.credentialId}`) : undefined
   return limited === undefined ? proven : err(limited)
 }
 

@@ -11,8 +11,18 @@ import { longestRevocableToken } from './revocation-request.js'
 import type { IdentityScope } from './scope.js'
 
 export const toldOfPeopleShape = z.strictObject({
-  profile: z.boolean().default(false).describe('Clients may ask for her name and what else belongs to the scope profile, and resource servers that are registered for it are told it at introspection'),
-  email: z.boolean().default(false).describe('Clients may ask for her address, and whether it is proven, and resource servers that are registered for it are told it at introspection'),
+  profile: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Clients may ask for her name and what else belongs to the scope profile, and resource servers that are registered for it are told it at introspection',
+    ),
+  email: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Clients may ask for her address, and whether it is proven, and resource servers that are registered for it are told it at introspection',
+    ),
 })
 export type ToldOfPeople = z.output<typeof toldOfPeopleShape>
 
