@@ -1,6 +1,8 @@
 /** What introspection tells resource servers of people, at a tenant's issuer and at the front: both sides have to want it, and no token holds it. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aFrontWorld, type FrontWorld, type Place, rowsOf } from '@drawbridge/testkit/a-front'
+import { claimsOfScopes } from '@drawbridge/core/oauth/userinfo'
+import { createGuard } from '@drawbridge/guard/create-guard'
+import { aFrontWorld, type FrontWorld, ofSharedGuard, type Place, rowsOf } from '@drawbridge/testkit/a-front'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
@@ -99,6 +101,26 @@ describe.each<{ place: Place; company: string }>([
     await rowsOf(world, 'UPDATE subjects SET epoch = epoch + 1 WHERE id = $1', [decodeJwt(token).sub])
     expect((await world.introspectAt(place, token)).body).toEqual({ active: false })
   })
+})
+
+it('a guard asks who is behind a token that it let through, and is told all that may be told', async () => {
+  const token = await aToken('front for acme')
+  const claims = claimsOfScopes(['profile', 'email']).filter((name) => name !== 'email_verified')
+  const known = JSON.stringify(claims.map((name) => [name, `her ${name}`]))
+  await rowsOf(world, `UPDATE subjects SET claims = jsonb_set(claims, '{claims}', $2) WHERE id = $1`, [decodeJwt(token).sub, known])
+  // No worker tells it here of what became of others.
+  const guard = createGuard({ ...ofSharedGuard(world, () => now), onDeaf: 'introspect' })
+  await guard.start()
+  try {
+    const checked = await guard.check(`Bearer ${token}`)
+    if (!checked.ok) throw new Error(checked.error.reason)
+    const told = { ...Object.fromEntries(claims.map((name) => [name, `her ${name}`])), email_verified: false }
+    expect(await guard.personOf(token, checked.value)).toEqual({ ok: true, value: told })
+    await allows('acme', nobody)
+    expect(await guard.personOf(token, checked.value)).toEqual({ ok: true, value: {} })
+  } finally {
+    await guard.stop()
+  }
 })
 
 it('a company that allows nothing keeps its people to itself at the front, whatever others allow', async () => {
