@@ -27,18 +27,25 @@ test.each([
   }
 })
 
-test.each(['destination', 'message'] as const)('a pause of a %s doubles up to the longest, and chance takes at most half of it away', (whose) => {
-  const longest = deliveryLimits.longestPauseSeconds[whose]
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 10_000 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (failures, chance) => {
-      const pause = pauseSeconds(whose, failures, chance)
-      expect(pause).toBeGreaterThanOrEqual(deliveryLimits.firstPauseSeconds / 2)
-      expect(pause).toBeLessThanOrEqual(longest)
-      expect(pauseSeconds(whose, failures + 1, chance)).toBeGreaterThanOrEqual(pause)
-    }),
-  )
-  expect([1, 2, 3, 99].map((failures) => pauseSeconds(whose, failures, 0))).toEqual([1, 2, 4, longest / 2])
-})
+test.each(['destination', 'message'] as const)(
+  'a pause of a %s doubles up to the longest, and chance takes at most half of it away',
+  (whose) => {
+    const longest = deliveryLimits.longestPauseSeconds[whose]
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 10_000 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (failures, chance) => {
+          const pause = pauseSeconds(whose, failures, chance)
+          expect(pause).toBeGreaterThanOrEqual(deliveryLimits.firstPauseSeconds / 2)
+          expect(pause).toBeLessThanOrEqual(longest)
+          expect(pauseSeconds(whose, failures + 1, chance)).toBeGreaterThanOrEqual(pause)
+        },
+      ),
+    )
+    expect([1, 2, 3, 99].map((failures) => pauseSeconds(whose, failures, 0))).toEqual([1, 2, 4, longest / 2])
+  },
+)
 
 test('a message is given up when it is too old', () => {
   const begunAt = addSeconds(now, -deliveryLimits.ageSeconds)
