@@ -44,7 +44,7 @@ describe.each(engines)('with the queue on %s', (engine) => {
   let fleet: ShakenFleet
   beforeAll(async () => {
     fleet = await aShakenFleet(engine, asked.seconds === 0)
-  }, 240_000)
+  }, 600_000)
   afterAll(() => fleet?.stop(), 60_000)
 
   // Small, the fixed seed runs on PostgreSQL and a drawn one where there is another queue.

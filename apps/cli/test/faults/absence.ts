@@ -35,6 +35,8 @@ export const without = (fleet: ShakenFleet, absent: Absent | undefined): ShakenF
 
 /** Before it: people have come to something. */
 const presentFor = (seconds: number): number => Math.min(seconds * 50, 30_000)
+/** A try that hears nothing fails after ten seconds; who is not away for much longer had better say no. */
+const failingSeconds = 30
 /** On a busy machine nothing may have been tried when the time is over. */
 const mostPatienceMs = 60_000
 
@@ -43,7 +45,8 @@ export async function beAway(fleet: ShakenFleet, chance: Chance, absent: Absent,
   await sleep(presentFor(seconds))
   const goneAt = now()
   const lines = [absent.receiver.line, absent.line]
-  for (const line of lines) line.set(chance.isOnce(2) ? 'cut' : 'swallowing')
+  const isSilent = seconds > failingSeconds
+  for (const line of lines) line.set(isSilent && chance.isOnce(2) ? 'swallowing' : 'cut')
   await sleep(seconds * 1000)
   const waiting = await waitFor(fleet, absent.company, now() + mostPatienceMs)
   const backAt = now()

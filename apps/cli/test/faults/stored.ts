@@ -40,15 +40,15 @@ export const untoldNews = 'expires_at IS NULL'
 export const untoldNow = `${untoldNews} AND due_at <= now() AND NOT EXISTS (
   SELECT 1 FROM delivery_destinations t WHERE t.tenant_id = deliveries.tenant_id AND t.id = destination_id AND t.paused_until > now())`
 
-/** What waits to be told to a company's system or a client of it. `line`: in which each waits for the one before it. `isTried`: it was sent, or is under way. */
+/** What waits to be told to a company's system or a client of it, or was given up. `line`: in which each waits for the one before it. `isTried`: once in vain at least. */
 export type Waiting = { readonly id: string; readonly line: string; readonly isTried: boolean }
 
 /** In the order in which it is to be told. */
 export const waitingFor = (fleet: ShakenFleet, slug: string): Promise<readonly Waiting[]> =>
   rowsOf<Waiting>(
     fleet,
-    `SELECT d.id, d.destination_id || ' ' || d.order_key AS line, d.attempts > 0 AS "isTried" FROM deliveries d JOIN tenants t ON t.id = d.tenant_id
-      WHERE t.slug = $1 AND d.expires_at IS NULL ORDER BY d.sequence, d.ordinal`,
+    `SELECT d.id, d.destination_id || ' ' || d.order_key AS line, d.reason IS NOT NULL AS "isTried" FROM deliveries d JOIN tenants t ON t.id = d.tenant_id
+      WHERE t.slug = $1 AND d.delivered_at IS NULL ORDER BY d.sequence, d.ordinal`,
     [slug],
   )
 
