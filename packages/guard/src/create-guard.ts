@@ -264,15 +264,19 @@ async function checkHearing(guarding: Guarding, token: string, verified: Verifie
   if (heardAt === undefined) return err('not_ready')
   if (now - heardAt < deafAfterSeconds) return ok(verified)
   if (options.onDeaf === 'refuse') return err('deaf')
-  const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token)
+  const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token, nowSeconds)
   if (live.ok && live.value.keyThumbprint !== verified.keyThumbprint) return err('token_inactive')
   return live.ok ? ok({ ...verified, scopes: verified.scopes.filter((name) => live.value.scopes.includes(name)) }) : live
 }
 
-async function personOf({ fetchLike, issuers }: Guarding, token: string, { issuer }: VerifiedToken): Promise<Result<Person, GuardRefusal>> {
+async function personOf(
+  { fetchLike, issuers, nowSeconds }: Guarding,
+  token: string,
+  { issuer }: VerifiedToken,
+): Promise<Result<Person, GuardRefusal>> {
   const trusted = issuers.get(issuer)
   if (trusted === undefined) return err('token_of_unknown_issuer')
-  const live = await introspect(fetchLike, trusted, token)
+  const live = await introspect(fetchLike, trusted, token, nowSeconds)
   return live.ok ? ok(live.value.person) : live
 }
 
