@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import type { LoginOptions } from '@drawbridge/example-agent/browser-login'
 import { createExampleMcpServer, type ExampleMcpServer } from '@drawbridge/example-mcp-server/example-server'
 import { freePort } from '@drawbridge/store/embedded-postgres'
+import { companyAt, type Place } from '@drawbridge/testkit/a-front'
 import { expect } from 'vitest'
 import { aCertificate } from './a-certificate.js'
-import { redirectUri, webRedirectUri } from './a-client.js'
-import type { Company, Hands } from './a-product.js'
+import { type Person, redirectUri, webRedirectUri } from './a-client.js'
+import type { Hands } from './a-product.js'
 import { aStartedProduct } from './a-started-product.js'
 
 type Known = { readonly options: Omit<LoginOptions, 'browser'>; readonly gates: readonly string[] }
@@ -17,10 +18,12 @@ export const knownBy = ['a metadata document', 'dynamic registration', 'the admi
 export type KnownBy = (typeof knownBy)[number]
 export type SdkWorld = {
   readonly product: Hands
+  /** The issuer of a company, or the front issuer. */
+  issuer(place: Place): string
   /** `path`: of its identifier; nothing: the resource is the whole host. */
-  server(company: Company, path?: string): Promise<ExampleMcpServer>
-  /** `gates`: what a person meets on her way. */
-  client(company: Company, by: KnownBy): Promise<Known>
+  server(place: Place, path?: string): Promise<ExampleMcpServer>
+  /** `gates`: what a person meets on her way; at the front she is asked where she works before all else. */
+  client(place: Place, by: KnownBy): Promise<Known>
   stop(): Promise<void>
 }
 
@@ -35,26 +38,30 @@ export async function anSdkWorld(): Promise<SdkWorld> {
     response.setHeader('content-type', 'application/json').end(JSON.stringify(clientDocument(documentUrl)))
   }).listen(Number(new URL(origin).port), '127.0.0.1')
   const product = await aStartedProduct({ DRAWBRIDGE_ALLOWED_ORIGINS: origin, NODE_EXTRA_CA_CERTS: certificateFile })
+  expect((await product.admin('POST', '/front-issuer')).status).toBeLessThan(300)
+  const issuer = (place: Place) => (isFront(place) ? product.publicUrl : product.issuer(companyAt(place)))
   const servers: ExampleMcpServer[] = []
-  const ways: Readonly<Record<KnownBy, (company: Company) => Promise<Known>>> = {
+  const ways: Readonly<Record<KnownBy, (place: Place) => Promise<Known>>> = {
     'a metadata document': async () => ({ options: { redirectUrl: redirectUri, clientMetadataUrl: documentUrl }, gates: unknownClient }),
     'dynamic registration': async () => ({ options: { redirectUrl: redirectUri }, gates: unknownClient }),
-    'the admin, who approved it': async (company) => {
-      const body = { name: 'Reviewed agent', redirectUris: [webRedirectUri], preApproved: true }
-      const { status, json } = await product.admin('POST', `/tenants/${company}/clients`, body)
-      expect(status).toBe(201)
-      const client = { client_id: String(json['clientId']), issuer: product.issuer(company) }
+    'the admin, who approved it': async (place) => {
+      const clientId = await reviewed(product, place)
+      const client = { client_id: clientId, issuer: issuer(place) }
       return { options: { redirectUrl: webRedirectUri, client }, gates: ['sign-in'] }
     },
   }
   return {
     product,
-    server: async (company, path = '/mcp') => {
-      const server = await aServerOf(product, company, path)
+    issuer,
+    server: async (place, path = '/mcp') => {
+      const server = await aServerAt(product, { place, path, issuer: issuer(place) })
       servers.push(server)
       return server
     },
-    client: (company, by) => ways[by](company),
+    client: async (place, by) => {
+      const known = await ways[by](place)
+      return { ...known, gates: [...(isFront(place) ? ['whose'] : []), ...known.gates] }
+    },
     stop: async () => {
       publisher.close()
       await Promise.all(servers.map((server) => server.close()))
@@ -66,6 +73,22 @@ export async function anSdkWorld(): Promise<SdkWorld> {
 
 const unknownClient = ['notice', 'sign-in', 'consent']
 
+/** At the front the vendor registers it, and each company approves it for its own people. */
+async function reviewed(product: Hands, place: Place): Promise<string> {
+  const atCompany = `/tenants/${companyAt(place)}`
+  const body = { name: 'Reviewed agent', redirectUris: [webRedirectUri] }
+  const made = isFront(place)
+    ? await product.admin('POST', '/front-issuer/clients', body)
+    : await product.admin('POST', `${atCompany}/clients`, { ...body, preApproved: true })
+  expect(made.status).toBe(201)
+  const id = String(made.json['clientId'])
+  if (!isFront(place)) return id
+  const known = await product.admin('POST', `${atCompany}/front-clients/${id}`)
+  const approved = await product.admin('PATCH', `${atCompany}/front-clients/${id}`, { preApproved: true })
+  expect([known.status, approved.status]).toEqual([200, 200])
+  return id
+}
+
 const clientDocument = (documentUrl: string) => ({
   client_id: documentUrl,
   client_name: 'Published agent',
@@ -74,21 +97,26 @@ const clientDocument = (documentUrl: string) => ({
   token_endpoint_auth_method: 'none',
 })
 
-/** The SDK asks the first issuer that a server names, so each company has a server that trusts its issuer alone. */
-async function aServerOf(product: Hands, company: Company, path: string): Promise<ExampleMcpServer> {
+const isFront = (place: Place): boolean => place.startsWith('front')
+
+/** Of the company that a place is of. */
+export const someone = (place: Place, name: string): Person => ({ name, company: companyAt(place) })
+
+type Served = { readonly place: Place; readonly path: string; readonly issuer: string }
+/** The SDK asks the first issuer that a server names, so each place has a server that trusts its issuer alone. */
+async function aServerAt(product: Hands, { place, path, issuer }: Served): Promise<ExampleMcpServer> {
   const port = await freePort()
   const resource = `http://127.0.0.1:${port}${path}`
   const scopes = [
     { name: 'documents:read', description: 'Find and read documents', tier: 'read', isDefault: true },
     { name: 'documents:write', description: 'Write documents', tier: 'write' },
   ]
-  const made = await product.admin('POST', `/tenants/${company}/resources`, {
-    identifier: resource,
-    name: `Documents of ${company}${path}`,
-    scopes,
-  })
-  const { status, json } = await product.admin('POST', `/tenants/${company}/resources/${String(made.json['id'])}/credentials`, {})
+  const resources = isFront(place) ? '/shared-resources' : `/tenants/${place}/resources`
+  const made = await product.admin('POST', resources, { identifier: resource, name: `Documents of ${place}${path}`, scopes })
+  const id = String(made.json['id'])
+  const { status, json } = await product.admin('POST', `${resources}/${id}/credentials`, {})
   expect([made.status, status]).toEqual([201, 201])
+  if (isFront(place)) expect((await product.admin('POST', `/front-issuer/shared-resources/${id}`)).status).toBeLessThan(300)
   const credential = { id: String(json['id']), secret: String(json['secret']) }
-  return createExampleMcpServer({ resource, port, issuers: [{ issuer: product.issuer(company), credential }] })
+  return createExampleMcpServer({ resource, port, issuers: [{ issuer, credential, ...(isFront(place) && { front: true as const }) }] })
 }
