@@ -22,6 +22,8 @@ export type SdkWorld = {
   issuer(place: Place): string
   /** `path`: of its identifier; nothing: the resource is the whole host. */
   server(place: Place, path?: string): Promise<ExampleMcpServer>
+  /** One after the other, at one address: whichever was asked for last is there. */
+  movingServer(): Promise<(place: Place) => Promise<ExampleMcpServer>>
   /** `gates`: what a person meets on her way; at the front she is asked where she works before all else. */
   client(place: Place, by: KnownBy): Promise<Known>
   stop(): Promise<void>
@@ -39,24 +41,37 @@ export async function anSdkWorld(): Promise<SdkWorld> {
   }).listen(Number(new URL(origin).port), '127.0.0.1')
   const product = await aStartedProduct({ DRAWBRIDGE_ALLOWED_ORIGINS: origin, NODE_EXTRA_CA_CERTS: certificateFile })
   expect((await product.admin('POST', '/front-issuer')).status).toBeLessThan(300)
-  const issuer = (place: Place) => (isFront(place) ? product.publicUrl : product.issuer(companyAt(place)))
-  const servers: ExampleMcpServer[] = []
+  const servers = new Set<ExampleMcpServer | undefined>()
   const ways: Readonly<Record<KnownBy, (place: Place) => Promise<Known>>> = {
     'a metadata document': async () => ({ options: { redirectUrl: redirectUri, clientMetadataUrl: documentUrl }, gates: unknownClient }),
     'dynamic registration': async () => ({ options: { redirectUrl: redirectUri }, gates: unknownClient }),
     'the admin, who approved it': async (place) => {
       const clientId = await reviewed(product, place)
-      const client = { client_id: clientId, issuer: issuer(place) }
+      const client = { client_id: clientId, issuer: issuerOf(product, place) }
       return { options: { redirectUrl: webRedirectUri, client }, gates: ['sign-in'] }
     },
   }
   return {
     product,
-    issuer,
+    issuer: (place) => issuerOf(product, place),
     server: async (place, path = '/mcp') => {
-      const server = await aServerAt(product, { place, path, issuer: issuer(place) })
-      servers.push(server)
+      const server = await aServerAt(product, place, path)
+      servers.add(server)
       return server
+    },
+    movingServer: async () => {
+      const port = await freePort()
+      const resource = `http://127.0.0.1:${port}/mcp`
+      const credential = await registered(product, { resource, name: 'Documents that move', at: ['acme', 'front for acme'] })
+      let there: ExampleMcpServer | undefined
+      return async (place) => {
+        await there?.close()
+        servers.delete(there)
+        there = await createExampleMcpServer({ resource, port, issuers: [believed(product, place, credential)] })
+        servers.add(there)
+        await there.guard.start()
+        return there
+      }
     },
     client: async (place, by) => {
       const known = await ways[by](place)
@@ -64,7 +79,7 @@ export async function anSdkWorld(): Promise<SdkWorld> {
     },
     stop: async () => {
       publisher.close()
-      await Promise.all(servers.map((server) => server.close()))
+      await Promise.all([...servers].map((server) => server?.close()))
       await product.stop()
       rmSync(folder, { recursive: true, force: true })
     },
@@ -102,21 +117,41 @@ const isFront = (place: Place): boolean => place.startsWith('front')
 /** Of the company that a place is of. */
 export const someone = (place: Place, name: string): Person => ({ name, company: companyAt(place) })
 
-type Served = { readonly place: Place; readonly path: string; readonly issuer: string }
-/** The SDK asks the first issuer that a server names, so each place has a server that trusts its issuer alone. */
-async function aServerAt(product: Hands, { place, path, issuer }: Served): Promise<ExampleMcpServer> {
-  const port = await freePort()
-  const resource = `http://127.0.0.1:${port}${path}`
-  const scopes = [
-    { name: 'documents:read', description: 'Find and read documents', tier: 'read', isDefault: true },
-    { name: 'documents:write', description: 'Write documents', tier: 'write' },
-  ]
-  const resources = isFront(place) ? '/shared-resources' : `/tenants/${place}/resources`
-  const made = await product.admin('POST', resources, { identifier: resource, name: `Documents of ${place}${path}`, scopes })
+const scopes = [
+  { name: 'documents:read', description: 'Find and read documents', tier: 'read', isDefault: true },
+  { name: 'documents:write', description: 'Write documents', tier: 'write' },
+]
+type Credential = { readonly id: string; readonly secret: string }
+
+/** What several issuers mint for, and what the front does, is the vendor's. Answers with the credential that is good at each of them. */
+async function registered(
+  product: Hands,
+  { resource, name, at }: { readonly resource: string; readonly name: string; readonly at: readonly [Place, ...Place[]] },
+): Promise<Credential> {
+  const isShared = at.length > 1 || isFront(at[0])
+  const resources = isShared ? '/shared-resources' : `/tenants/${at[0]}/resources`
+  const made = await product.admin('POST', resources, { identifier: resource, name, scopes })
   const id = String(made.json['id'])
   const { status, json } = await product.admin('POST', `${resources}/${id}/credentials`, {})
   expect([made.status, status]).toEqual([201, 201])
-  if (isFront(place)) expect((await product.admin('POST', `/front-issuer/shared-resources/${id}`)).status).toBeLessThan(300)
-  const credential = { id: String(json['id']), secret: String(json['secret']) }
-  return createExampleMcpServer({ resource, port, issuers: [{ issuer, credential, ...(isFront(place) && { front: true as const }) }] })
+  for (const place of isShared ? at : []) {
+    const mints = `${isFront(place) ? '/front-issuer' : `/tenants/${place}`}/shared-resources/${id}`
+    expect((await product.admin('POST', mints)).status).toBeLessThan(300)
+  }
+  return { id: String(json['id']), secret: String(json['secret']) }
+}
+
+const issuerOf = (product: Hands, place: Place): string => (isFront(place) ? product.publicUrl : product.issuer(companyAt(place)))
+/** The SDK asks the first issuer that a server names, so each place has a server that trusts its issuer alone. */
+const believed = (product: Hands, place: Place, credential: Credential) => ({
+  issuer: issuerOf(product, place),
+  credential,
+  ...(isFront(place) && { front: true as const }),
+})
+
+async function aServerAt(product: Hands, place: Place, path: string): Promise<ExampleMcpServer> {
+  const port = await freePort()
+  const resource = `http://127.0.0.1:${port}${path}`
+  const credential = await registered(product, { resource, name: `Documents of ${place}${path}`, at: [place] })
+  return createExampleMcpServer({ resource, port, issuers: [believed(product, place, credential)] })
 }

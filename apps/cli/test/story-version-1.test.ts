@@ -18,6 +18,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, redirectUri, walk } from './a-client.js'
 import { eventually, type Hands, nextSecond } from './a-product.js'
+import { type Connect, followsItsServer } from './a-server-that-moves.js'
 import { anSdkWorld, knownBy, type SdkWorld, someone } from './an-sdk-world.js'
 
 const person = 'lena'
@@ -149,3 +150,22 @@ it.each(['', '/'])('a resource that is a whole host, with "%s" after its name, i
   expect(login.visits()).toBe(1)
   await client.close()
 })
+
+const connectVersion1: Connect = (url, login, fetch) => {
+  const transport = new StreamableHTTPClientTransport(url, { authProvider: providerOf(login), fetch })
+  const client = new Client({ name: 'version 1', version: '1' })
+  return {
+    search: async () => {
+      await client.connect(transport)
+      const found = await search(client)
+      await client.close()
+      return found
+    },
+    finish: (answer) => transport.finishAuth(answer.get('code') ?? ''),
+  }
+}
+
+it.each(knownBy)(
+  'known by %s, it follows its server from a company’s issuer to the front, to which it shows nothing of the former',
+  (way) => followsItsServer(world, way, connectVersion1),
+)

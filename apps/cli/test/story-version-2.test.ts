@@ -15,6 +15,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, type Person, redirectUri, type Walked, walk } from './a-client.js'
+import { type Connect, followsItsServer } from './a-server-that-moves.js'
 import { anSdkWorld, knownBy, type SdkWorld, someone } from './an-sdk-world.js'
 
 const atOnce = 20
@@ -101,3 +102,22 @@ describe.each(['acme', 'front for globex'] as const)('at %s', (place) => {
     await expect(transport.finishAuth(answer)).rejects.toMatchObject({ code: 'access_denied' })
   })
 })
+
+const connect: Connect = (url, { provider }, fetch) => {
+  const transport = new StreamableHTTPClientTransport(url, { authProvider: provider, fetch })
+  const client = new Client({ name: 'version 2', version: '1' })
+  return {
+    search: async () => {
+      await client.connect(transport)
+      const { content } = await client.callTool({ name: 'search_documents', arguments: { text: 'Drawbridge' } })
+      await client.close()
+      return JSON.stringify(content)
+    },
+    finish: (answer) => transport.finishAuth(answer),
+  }
+}
+
+it.each(knownBy)(
+  'known by %s, it follows its server from a company’s issuer to the front, to which it shows nothing of the former',
+  (way) => followsItsServer(world, way, connect),
+)
