@@ -5,7 +5,8 @@
 import { type BrowserLogin, createBrowserLogin } from '@drawbridge/example-agent/browser-login'
 import { expect } from 'vitest'
 import { aBrowser, walk } from './a-client.js'
-import { type KnownBy, type SdkWorld, someone } from './an-sdk-world.js'
+import { someone } from './a-place.js'
+import { type KnownBy, type SdkWorld } from './an-sdk-world.js'
 
 /** One connection of one version of the SDK: `search` connects first. */
 export type Connection = {

@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import type { LoginOptions } from '@drawbridge/example-agent/browser-login'
 import { createExampleMcpServer, type ExampleMcpServer } from '@drawbridge/example-mcp-server/example-server'
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { companyAt, type Place } from '@drawbridge/testkit/a-front'
 import { expect } from 'vitest'
 import { aCertificate } from './a-certificate.js'
-import { type Person, redirectUri, webRedirectUri } from './a-client.js'
+import { redirectUri, webRedirectUri } from './a-client.js'
+import { aClientAt, approve, aResourceAt, aServerAt, believed, isFront, issuerOf, type Place } from './a-place.js'
 import type { Hands } from './a-product.js'
 import { aStartedProduct } from './a-started-product.js'
 
@@ -46,15 +46,16 @@ export async function anSdkWorld(): Promise<SdkWorld> {
     'a metadata document': async () => ({ options: { redirectUrl: redirectUri, clientMetadataUrl: documentUrl }, gates: unknownClient }),
     'dynamic registration': async () => ({ options: { redirectUrl: redirectUri }, gates: unknownClient }),
     'the admin, who approved it': async (place) => {
-      const clientId = await reviewed(product, place)
-      const client = { client_id: clientId, issuer: issuerOf(product, place) }
+      const { id } = await aClientAt(product, place, { name: 'Reviewed agent', redirectUris: [webRedirectUri] })
+      await approve(product, place, id)
+      const client = { client_id: id, issuer: issuerOf(product, place) }
       return { options: { redirectUrl: webRedirectUri, client }, gates: ['sign-in'] }
     },
   }
   return {
     product,
     issuer: (place) => issuerOf(product, place),
-    server: async (place, path = '/mcp') => {
+    server: async (place, path) => {
       const server = await aServerAt(product, place, path)
       servers.add(server)
       return server
@@ -62,7 +63,7 @@ export async function anSdkWorld(): Promise<SdkWorld> {
     movingServer: async () => {
       const port = await freePort()
       const resource = `http://127.0.0.1:${port}/mcp`
-      const credential = await registered(product, { resource, name: 'Documents that move', at: ['acme', 'front for acme'] })
+      const credential = await aResourceAt(product, { resource, name: 'Documents that move', at: ['acme', 'front for acme'] })
       let there: ExampleMcpServer | undefined
       return async (place) => {
         await there?.close()
@@ -88,22 +89,6 @@ export async function anSdkWorld(): Promise<SdkWorld> {
 
 const unknownClient = ['notice', 'sign-in', 'consent']
 
-/** At the front the vendor registers it, and each company approves it for its own people. */
-async function reviewed(product: Hands, place: Place): Promise<string> {
-  const atCompany = `/tenants/${companyAt(place)}`
-  const body = { name: 'Reviewed agent', redirectUris: [webRedirectUri] }
-  const made = isFront(place)
-    ? await product.admin('POST', '/front-issuer/clients', body)
-    : await product.admin('POST', `${atCompany}/clients`, { ...body, preApproved: true })
-  expect(made.status).toBe(201)
-  const id = String(made.json['clientId'])
-  if (!isFront(place)) return id
-  const known = await product.admin('POST', `${atCompany}/front-clients/${id}`)
-  const approved = await product.admin('PATCH', `${atCompany}/front-clients/${id}`, { preApproved: true })
-  expect([known.status, approved.status]).toEqual([200, 200])
-  return id
-}
-
 const clientDocument = (documentUrl: string) => ({
   client_id: documentUrl,
   client_name: 'Published agent',
@@ -111,47 +96,3 @@ const clientDocument = (documentUrl: string) => ({
   grant_types: ['authorization_code', 'refresh_token'],
   token_endpoint_auth_method: 'none',
 })
-
-const isFront = (place: Place): boolean => place.startsWith('front')
-
-/** Of the company that a place is of. */
-export const someone = (place: Place, name: string): Person => ({ name, company: companyAt(place) })
-
-const scopes = [
-  { name: 'documents:read', description: 'Find and read documents', tier: 'read', isDefault: true },
-  { name: 'documents:write', description: 'Write documents', tier: 'write' },
-]
-type Credential = { readonly id: string; readonly secret: string }
-
-/** What several issuers mint for, and what the front does, is the vendor's. Answers with the credential that is good at each of them. */
-async function registered(
-  product: Hands,
-  { resource, name, at }: { readonly resource: string; readonly name: string; readonly at: readonly [Place, ...Place[]] },
-): Promise<Credential> {
-  const isShared = at.length > 1 || isFront(at[0])
-  const resources = isShared ? '/shared-resources' : `/tenants/${at[0]}/resources`
-  const made = await product.admin('POST', resources, { identifier: resource, name, scopes })
-  const id = String(made.json['id'])
-  const { status, json } = await product.admin('POST', `${resources}/${id}/credentials`, {})
-  expect([made.status, status]).toEqual([201, 201])
-  for (const place of isShared ? at : []) {
-    const mints = `${isFront(place) ? '/front-issuer' : `/tenants/${place}`}/shared-resources/${id}`
-    expect((await product.admin('POST', mints)).status).toBeLessThan(300)
-  }
-  return { id: String(json['id']), secret: String(json['secret']) }
-}
-
-const issuerOf = (product: Hands, place: Place): string => (isFront(place) ? product.publicUrl : product.issuer(companyAt(place)))
-/** The SDK asks the first issuer that a server names, so each place has a server that trusts its issuer alone. */
-const believed = (product: Hands, place: Place, credential: Credential) => ({
-  issuer: issuerOf(product, place),
-  credential,
-  ...(isFront(place) && { front: true as const }),
-})
-
-async function aServerAt(product: Hands, place: Place, path: string): Promise<ExampleMcpServer> {
-  const port = await freePort()
-  const resource = `http://127.0.0.1:${port}${path}`
-  const credential = await registered(product, { resource, name: `Documents of ${place}${path}`, at: [place] })
-  return createExampleMcpServer({ resource, port, issuers: [believed(product, place, credential)] })
-}

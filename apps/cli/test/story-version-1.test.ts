@@ -6,7 +6,6 @@
 import { callTool } from '@drawbridge/cli/demo-client'
 import { type BrowserLogin, createBrowserLogin } from '@drawbridge/example-agent/browser-login'
 import type { ExampleMcpServer } from '@drawbridge/example-mcp-server/example-server'
-import { companyAt, type Place } from '@drawbridge/testkit/a-front'
 import {
   discoverAuthorizationServerMetadata,
   type OAuthClientProvider,
@@ -17,9 +16,10 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, redirectUri, walk } from './a-client.js'
+import { companyAt, type Place, someone } from './a-place.js'
 import { eventually, type Hands, nextSecond } from './a-product.js'
 import { type Connect, followsItsServer } from './a-server-that-moves.js'
-import { anSdkWorld, knownBy, type SdkWorld, someone } from './an-sdk-world.js'
+import { anSdkWorld, knownBy, type SdkWorld } from './an-sdk-world.js'
 
 const person = 'lena'
 const places = ['acme', 'globex', 'front for acme', 'front for globex'] as const satisfies readonly Place[]

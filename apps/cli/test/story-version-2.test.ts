@@ -15,8 +15,9 @@ import {
 } from '@modelcontextprotocol/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, type Person, redirectUri, type Walked, walk } from './a-client.js'
+import { someone } from './a-place.js'
 import { type Connect, followsItsServer } from './a-server-that-moves.js'
-import { anSdkWorld, knownBy, type SdkWorld, someone } from './an-sdk-world.js'
+import { anSdkWorld, knownBy, type SdkWorld } from './an-sdk-world.js'
 
 const atOnce = 20
 let world: SdkWorld
