@@ -41,7 +41,7 @@ export async function anSdkWorld(): Promise<SdkWorld> {
   }).listen(Number(new URL(origin).port), '127.0.0.1')
   const product = await aStartedProduct({ DRAWBRIDGE_ALLOWED_ORIGINS: origin, NODE_EXTRA_CA_CERTS: certificateFile })
   expect((await product.admin('POST', '/front-issuer')).status).toBeLessThan(300)
-  const servers = new Set<ExampleMcpServer | undefined>()
+  const servers = new Set<ExampleMcpServer>()
   const ways: Readonly<Record<KnownBy, (place: Place) => Promise<Known>>> = {
     'a metadata document': async () => ({ options: { redirectUrl: redirectUri, clientMetadataUrl: documentUrl }, gates: unknownClient }),
     'dynamic registration': async () => ({ options: { redirectUrl: redirectUri }, gates: unknownClient }),
@@ -66,8 +66,10 @@ export async function anSdkWorld(): Promise<SdkWorld> {
       const credential = await aResourceAt(product, { resource, name: 'Documents that move', at: ['acme', 'front for acme'] })
       let there: ExampleMcpServer | undefined
       return async (place) => {
-        await there?.close()
-        servers.delete(there)
+        if (there !== undefined) {
+          servers.delete(there)
+          await there.close()
+        }
         there = await createExampleMcpServer({ resource, port, issuers: [believed(product, place, credential)] })
         servers.add(there)
         await there.guard.start()
@@ -80,7 +82,7 @@ export async function anSdkWorld(): Promise<SdkWorld> {
     },
     stop: async () => {
       publisher.close()
-      await Promise.all([...servers].map((server) => server?.close()))
+      await Promise.all([...servers].map((server) => server.close()))
       await product.stop()
       rmSync(folder, { recursive: true, force: true })
     },
