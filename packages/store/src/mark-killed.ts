@@ -16,7 +16,9 @@ const isToMark = 'g.revoked_at IS NULL AND g.expires_at > $4'
 const ofDerived = 'revoked with the grant that it was exchanged from'
 
 const few = (id: string, isBelow: string): KeptStatement =>
-  keptStatement(`${marked} FROM ${given('$2::uuid[]', '$3::int[]')} AS dead (id, epoch) WHERE g.tenant_id = $1 AND g.${id} = dead.id AND ${isBelow} AND ${isToMark}`)
+  keptStatement(
+    `${marked} FROM ${given('$2::uuid[]', '$3::int[]')} AS dead (id, epoch) WHERE g.tenant_id = $1 AND g.${id} = dead.id AND ${isBelow} AND ${isToMark}`,
+  )
 const ofSubjects = few('subject_id', 'g.subject_epoch < dead.epoch')
 const ofGrants = few('id', 'dead.epoch IS NOT NULL')
 /** What was opened from a grant by an exchange is of the same person and connection, but not of the same client. */

@@ -92,7 +92,9 @@ it('goes on piece by piece: each is an entry of its own, at the end of the queue
   const sweep = await runFirst(company, 'revoke')
   const [first] = await undone(company, followKillEntry)
   await followOnce(company)
-  expect(await deliveries(company)).toEqual(company.people.map((sub) => expect.objectContaining({ sub, event_id: eventId, sequence: sweep?.id })))
+  expect(await deliveries(company)).toEqual(
+    company.people.map((sub) => expect.objectContaining({ sub, event_id: eventId, sequence: sweep?.id })),
+  )
   const [second] = await undone(company, followKillEntry)
   expect(second?.id).toBeGreaterThan(first?.id ?? 0)
   // People of the company that nobody signed in as are among them, too.
@@ -113,7 +115,9 @@ it('people are taken in the order of their ids, none twice and none left out, an
      SELECT $1, gen_random_uuid(), $2, 'one of many ' || n, '{}', now(), now(), now() FROM generate_series(1, $3::int) n`,
     ...[company.tenant, company.connection, followedAtOnce.people + 10],
   )
-  const people = (await owner<{ id: string }>('SELECT id FROM subjects WHERE tenant_id = $1 ORDER BY id', company.tenant)).map(({ id }) => id)
+  const people = (await owner<{ id: string }>('SELECT id FROM subjects WHERE tenant_id = $1 ORDER BY id', company.tenant)).map(
+    ({ id }) => id,
+  )
   const losers = [people[0], people[followedAtOnce.people - 1], people[followedAtOnce.people], people.at(-1)]
   for (const person of losers) await company.aGrant('agent', person ?? '')
   await company.aGrant('other', people[1] ?? '')
