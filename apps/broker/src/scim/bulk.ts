@@ -7,6 +7,7 @@ import { type BulkOperation, type BulkRequest, orderBulk, resolveBulk } from '@d
 import { type ScimError, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
 import { changeOne } from './change.js'
+import { demandScope } from './demand-scope.js'
 import { conditionOf, placeOf } from './read-request.js'
 import type { ScimContext, ScimKind } from './resource-kind.js'
 
@@ -42,6 +43,8 @@ async function runOperation(
   if (operation === undefined) return refuse(context, kinds, given, 'scim_bulk_reference_unknown')
   const place = findPlace(kinds, operation)
   if (place === undefined) return err({ reason: 'scim_bulk_path_unknown' })
+  const refusal = await demandScope(context, place.kind, { method: operation.method, id: place.id, body: operation.data })
+  if (refusal !== undefined) return err(refusal)
   const done = await change(context, place.kind, place.id, operation)
   const newId = done.ok ? done.value.resource?.['id'] : undefined
   if (operation.method === 'POST' && operation.bulkId !== undefined && typeof newId === 'string') made.set(operation.bulkId, newId)
@@ -57,8 +60,10 @@ async function refuse(
 ): Promise<Result<Done, ScimError>> {
   const { method, data: body, version } = operation
   const place = findPlace(kinds, operation)
-  if (place !== undefined && (method === 'PUT' || method === 'PATCH'))
-    await place.kind.takeAwayOnly?.(context, { method, id: place.id, body, condition: conditionOf(version) })
+  if (place === undefined || (method !== 'PUT' && method !== 'PATCH')) return err({ reason })
+  const refusal = await demandScope(context, place.kind, { method, id: place.id, body })
+  if (refusal !== undefined) return err(refusal)
+  await place.kind.takeAwayOnly?.(context, { method, id: place.id, body, condition: conditionOf(version) })
   return err({ reason })
 }
 
