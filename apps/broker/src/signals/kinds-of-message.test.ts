@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const idp = 'https://idp.example'
 const sessionRevoked = { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} }
 const backchannel = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+const bye = 'https://client.example/bye'
 const gateway = { id: 'gateway', secret: 'dbk_gateway' }
 let sign: (typ: string | undefined, claims: Record<string, unknown>, header?: Record<string, unknown>) => Promise<string>
 let publicJwk: Record<string, unknown>
@@ -65,6 +66,9 @@ async function trustEverywhere(jwks: object): Promise<void> {
      VALUES ($1, $2, $3, 'preregistered', $3, '{}', '{urn:ietf:params:oauth:grant-type:token-exchange,client_credentials}', 'client_secret_basic', $4, '{}', now())`,
     ...[issuerId, gateway.id, hashOf(gateway.secret)],
   )
+  await acme.owner(`UPDATE clients SET post_logout_redirect_uris = $3 WHERE tenant_id = $1 AND client_id = $2`, acme.tenant().clientId, [
+    bye,
+  ])
   const permission = { client: gateway.id, from: resource, to: resource, scopes: ['read'] }
   await acme.owner('UPDATE tenants SET token_exchange = $2 WHERE id = $1', JSON.stringify({ permissions: [permission] }))
 }
@@ -125,6 +129,7 @@ const kinds: Readonly<Record<string, () => Promise<string>>> = {
       { jwk: publicJwk },
     ),
   'our access token': async () => (await acme.signIn()).access_token,
+  'our ID token': async () => String((await acme.signIn({ scope: 'openid read' })).id_token),
   'our refresh token': async () => (await acme.signIn()).refresh_token,
   'token of a directory': async () => scimToken,
   'credential of a resource server': async () => `${acme.tenant().credentialId}.${acme.tenant().credentialSecret}`,
@@ -144,7 +149,7 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const send = (url: string, body: BodyInit, headers: Record<string, string>) =>
   fetch(at(url), { method: 'POST', body, headers, redirect: 'manual' })
 
-type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> }
+type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>>; readonly location: string | null }
 const status =
   (...accepted: readonly number[]) =>
   (answer: Answer): boolean =>
@@ -155,6 +160,8 @@ type Endpoint = {
   readonly accepts: readonly string[]
   /** The message was believed, whatever came of it. */
   readonly isAccepted: (answer: Answer) => boolean
+  /** Else the status says so: whoever is asked so may know no more than that nothing came of it. */
+  readonly isRefused?: (answer: Answer) => boolean
 }
 
 const endpoints: Readonly<Record<string, Endpoint>> = {
@@ -214,11 +221,19 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   introspection: {
     send: (token) => acme.post('introspect', { token }, basic(acme.tenant().credentialId, acme.tenant().credentialSecret)),
     ...{ accepts: ['our access token'], isAccepted: ({ body }) => body['active'] === true },
+    isRefused: ({ status, body }) => status === 200 && JSON.stringify(body) === '{"active":false}',
   },
   userinfo: {
     send: (token) => fetch(at(`${base()}/userinfo`), { headers: bearer(token) }),
     // 403: it was believed, and its grant has no `openid`.
     ...{ accepts: ['our access token'], isAccepted: status(200, 403) },
+  },
+  'sign-out': {
+    // Whose session is over is led on at once by an ID token of ours alone; else she reads that she is signed out.
+    send: (token) =>
+      fetch(at(`${base()}/logout?${new URLSearchParams({ id_token_hint: token, post_logout_redirect_uri: bye })}`), { redirect: 'manual' }),
+    ...{ accepts: ['our ID token'], isAccepted: ({ location }) => location === bye },
+    isRefused: ({ status, location }) => status === 200 && location === null,
   },
   SCIM: {
     send: (token) => fetch(at(`${base()}/scim/v2/Users`), { headers: bearer(token) }),
@@ -241,18 +256,17 @@ it('each endpoint accepts one of them: none refuses only because what is sent to
 })
 
 describe.each(Object.keys(endpoints))('at the endpoint of %s', (name) => {
-  const { send: present, accepts, isAccepted } = endpoints[name] as Endpoint
+  const { send: present, accepts, isAccepted, isRefused } = endpoints[name] as Endpoint
   it.each(Object.keys(kinds))('%s', async (kind) => {
     // A signature that does not hold would be put off, not judged: the keys may be asked for again.
     acme.wait(61)
     const answer = await present(await (kinds[kind] as () => Promise<string>)())
     const text = await answer.text()
-    const told: Answer = { status: answer.status, body: text.startsWith('{') ? (JSON.parse(text) as Answer['body']) : {} }
+    const body = text.startsWith('{') ? (JSON.parse(text) as Answer['body']) : {}
+    const told: Answer = { status: answer.status, body, location: answer.headers.get('location') }
     expect({ kind, told, isAccepted: isAccepted(told) }).toEqual({ kind, told, isAccepted: accepts.includes(kind) })
     if (accepts.includes(kind)) return
-    // Introspection answers whoever asks, and says nothing of what it does not believe.
-    if (name === 'introspection') expect(told).toEqual({ status: 200, body: { active: false } })
-    else expect(told.status).toBeGreaterThanOrEqual(400)
+    expect({ told, isRefused: (isRefused ?? (({ status }) => status >= 400))(told) }).toEqual({ told, isRefused: true })
     expect(text).not.toContain('access_token"')
   })
 })
