@@ -1,13 +1,19 @@
 /**
  * Many operations in one request. Each is what it would be alone, in a transaction of its own: what was done before one that fails stays
  * done, a barrier above all. RFC 7644 §3.7 leaves that to the server; its answer says of each operation what became of it.
+ *
+ * Each counts under the limit under which it would count alone, and waits for its turn like any other of its directory: a thousand in one request are heard no sooner than a
+ * thousand requests. Whoever waits for the answer does not wait for ever: what has not begun after `scimLimits.bulkSeconds` is told so and not done.
  */
-import { ok, type Result } from '@drawbridge/core/result'
+import { addSeconds } from '@drawbridge/core/instant'
+import { err, ok, type Result } from '@drawbridge/core/result'
 import { type BulkOperation, type BulkRequest, orderBulk, resolveBulk } from '@drawbridge/core/scim/bulk'
-import { type ScimError, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
+import { type ScimError, scimErrorBody, scimErrors, scimLimits } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
+import { busyBy } from '@drawbridge/store/turns'
 import { changeOne } from './change.js'
 import { demandScope } from './demand-scope.js'
+import { scimLimitOf } from './limit.js'
 import { conditionOf, placeOf } from './read-request.js'
 import type { ScimContext, ScimKind } from './resource-kind.js'
 
@@ -19,11 +25,11 @@ export async function runBulk(context: ScimContext, kinds: readonly ScimKind[], 
   const made = new Map<string, string>()
   const answers = new Map<number, JsonObject>()
   let failures = 0
+  const { clock } = context.deps
+  const end = addSeconds(clock.now(), scimLimits.bulkSeconds)
   for (const at of [...order, ...circular]) {
     const operation = operations[at] as BulkOperation
-    const outcome: Result<Done, ScimError> = circular.has(at)
-      ? { ok: false, error: { reason: 'scim_bulk_circular' } }
-      : await runOperation(context, kinds, operation, made)
+    const outcome = await attempt(context, kinds, operation, made, { isCircular: circular.has(at), isLate: clock.now() >= end })
     answers.set(at, answerOf(context, operation, outcome))
     if (!outcome.ok) failures += 1
     if (failOnErrors !== undefined && failures >= failOnErrors) break
@@ -31,6 +37,28 @@ export async function runBulk(context: ScimContext, kinds: readonly ScimKind[], 
   // In the order in which they were sent; what was left undone is not among them.
   const told = operations.flatMap((_, at) => answers.get(at) ?? [])
   return { schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkResponse'], Operations: told }
+}
+
+type Standing = { readonly isCircular: boolean; readonly isLate: boolean }
+
+async function attempt(
+  context: ScimContext,
+  kinds: readonly ScimKind[],
+  operation: BulkOperation,
+  made: Map<string, string>,
+  { isCircular, isLate }: Standing,
+): Promise<Result<Done, ScimError>> {
+  if (isCircular) return err({ reason: 'scim_bulk_circular' })
+  if (isLate) return err({ reason: 'scim_bulk_late' })
+  const { method, path, data } = operation
+  if (!context.mayTake(scimLimitOf({ method, path, json: ok(data) }))) return err({ reason: 'scim_bulk_limited' })
+  try {
+    return await runOperation(context, kinds, operation, made)
+  } catch (cause) {
+    // Those before it are done, and their answers must not be lost with it.
+    if (busyBy(cause) === undefined) throw cause
+    return err({ reason: 'scim_bulk_late' })
+  }
 }
 
 async function runOperation(
