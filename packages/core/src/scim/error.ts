@@ -48,7 +48,7 @@ export const scimErrors = {
     say: 'a group with this displayName or externalId exists already',
   },
   scim_groups_too_many: {
-    status: 403,
+    status: 400,
     scimType: undefined,
     spec: 'RFC 7644 §3.12',
     say: 'this connection has as many groups as the limit mostGroups: delete those that no rule needs, or send fewer',
