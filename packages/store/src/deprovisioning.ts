@@ -31,7 +31,8 @@ export type Deprovisioned = {
 /**
  * The barrier of each target. `$1` tenant, `$2` target id, `$3` now, `$4` deactivate, `$5` reason, `$7` source.
  * A person is kept out by each source that said so, until each has taken it back (`reinstate`).
- * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch.
+ * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch. At the front the mark is the
+ * tenant's own beside the vendor's, and each lifts her own alone (migration 0162).
  */
 const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
   subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END,
@@ -39,7 +40,8 @@ const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
               WHEN $7 = ANY (deactivated_by) THEN deactivated_by ELSE deactivated_by || $7::text END
             WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
   client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
-            blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END
+            blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END,
+            own_blocked_at = CASE WHEN $4 THEN coalesce(own_blocked_at, $3) ELSE own_blocked_at END
             WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL RETURNING epoch`,
   connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = $3, disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
             WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
