@@ -29,7 +29,9 @@ export async function runBulk(context: ScimContext, kinds: readonly ScimKind[], 
   const end = addSeconds(clock.now(), scimLimits.bulkSeconds)
   for (const at of [...order, ...circular]) {
     const operation = operations[at] as BulkOperation
-    const outcome = await attempt(context, kinds, operation, made, { isCircular: circular.has(at), isLate: clock.now() >= end })
+    const run = () =>
+      circular.has(at) ? refuse(context, kinds, operation, 'scim_bulk_circular') : runOperation(context, kinds, operation, made)
+    const outcome = clock.now() >= end ? err<ScimError>({ reason: 'scim_bulk_late' }) : await inRoom(context, operation, run)
     answers.set(at, answerOf(context, operation, outcome))
     if (!outcome.ok) failures += 1
     if (failOnErrors !== undefined && failures >= failOnErrors) break
@@ -39,21 +41,15 @@ export async function runBulk(context: ScimContext, kinds: readonly ScimKind[], 
   return { schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkResponse'], Operations: told }
 }
 
-type Standing = { readonly isCircular: boolean; readonly isLate: boolean }
-
-async function attempt(
+/** Runs it where its token has room for it and its directory a turn. */
+async function inRoom(
   context: ScimContext,
-  kinds: readonly ScimKind[],
-  operation: BulkOperation,
-  made: Map<string, string>,
-  { isCircular, isLate }: Standing,
+  { method, path, data }: BulkOperation,
+  run: () => Promise<Result<Done, ScimError>>,
 ): Promise<Result<Done, ScimError>> {
-  if (isCircular) return err({ reason: 'scim_bulk_circular' })
-  if (isLate) return err({ reason: 'scim_bulk_late' })
-  const { method, path, data } = operation
   if (!context.mayTake(scimLimitOf({ method, path, json: ok(data) }))) return err({ reason: 'scim_bulk_limited' })
   try {
-    return await runOperation(context, kinds, operation, made)
+    return await run()
   } catch (cause) {
     // Those before it are done, and their answers must not be lost with it.
     if (busyBy(cause) === undefined) throw cause
@@ -68,18 +64,41 @@ async function runOperation(
   made: Map<string, string>,
 ): Promise<Result<Done, ScimError>> {
   const operation = resolveBulk(given, (bulkId) => made.get(bulkId))
-  if (operation === undefined) return { ok: false, error: { reason: 'scim_bulk_reference_unknown' } }
-  const [, endpoint, id, more] = operation.path.split('/')
-  const kind = kinds.find((one) => one.type.endpoint === `/${endpoint ?? ''}`)
-  const isOfList = id === undefined || id === ''
-  if (kind === undefined || more !== undefined || isOfList !== (operation.method === 'POST'))
-    return { ok: false, error: { reason: 'scim_bulk_path_unknown' } }
-  const refusal = await demandScope(context, kind, { method: operation.method, id, body: operation.data })
-  if (refusal !== undefined) return { ok: false, error: refusal }
-  const done = await change(context, kind, id ?? '', operation)
+  if (operation === undefined) return refuse(context, kinds, given, 'scim_bulk_reference_unknown')
+  const place = findPlace(kinds, operation)
+  if (place === undefined) return err({ reason: 'scim_bulk_path_unknown' })
+  const refusal = await demandScope(context, place.kind, { method: operation.method, id: place.id, body: operation.data })
+  if (refusal !== undefined) return err(refusal)
+  const done = await change(context, place.kind, place.id, operation)
   const newId = done.ok ? done.value.resource?.['id'] : undefined
   if (operation.method === 'POST' && operation.bulkId !== undefined && typeof newId === 'string') made.set(operation.bulkId, newId)
   return done
+}
+
+/** Nobody goes on because somebody else is not there: what it takes away ends, as where a change is refused (`change.ts`). */
+async function refuse(
+  context: ScimContext,
+  kinds: readonly ScimKind[],
+  operation: BulkOperation,
+  reason: 'scim_bulk_circular' | 'scim_bulk_reference_unknown',
+): Promise<Result<Done, ScimError>> {
+  const { method, data: body, version } = operation
+  const place = findPlace(kinds, operation)
+  if (place === undefined || (method !== 'PUT' && method !== 'PATCH')) return err({ reason })
+  const refusal = await demandScope(context, place.kind, { method, id: place.id, body })
+  if (refusal !== undefined) return err(refusal)
+  await place.kind.takeAwayOnly?.(context, { method, id: place.id, body, condition: conditionOf(version) })
+  return err({ reason })
+}
+
+/** `id`: empty for a creation. Undefined: an operation of this method has no such place. */
+function findPlace(
+  kinds: readonly ScimKind[],
+  { method, path }: BulkOperation,
+): { readonly kind: ScimKind; readonly id: string } | undefined {
+  const [, endpoint, id = '', more] = path.split('/')
+  const kind = kinds.find((one) => one.type.endpoint === `/${endpoint ?? ''}`)
+  return kind === undefined || more !== undefined || (id === '') !== (method === 'POST') ? undefined : { kind, id }
 }
 
 async function change(

@@ -101,6 +101,41 @@ describe('a person who is to leave', () => {
     const answer = await directory.call('POST', '/Bulk', { Operations: [{ method: 'PATCH', path: `/Users/${id}`, data }] })
     expect([answer.status, answer.body['Operations'], await isOver(directory)]).toMatchObject([200, [{ status: '400' }], true])
   })
+
+  const manager = (bulkId: string) => ({ op: 'add', path: 'manager', value: { value: `bulkId:${bulkId}` } })
+  const taken = { method: 'POST', path: '/Users', bulkId: 'x', data: { userName: 'a.miller@acme.example' } }
+  test.each<{ why: string; operations: (id: string) => readonly object[]; statuses: readonly string[]; isLeaving?: boolean }>([
+    {
+      why: 'whom it names beside her was refused',
+      operations: (id) => [taken, { method: 'PATCH', path: `/Users/${id}`, data: patch(inactive, manager('x')) }],
+      statuses: ['409', '400'],
+    },
+    {
+      why: 'whom it names beside her is nobody, in a PUT',
+      operations: (id) => [{ method: 'PUT', path: `/Users/${id}`, data: { ...ada, active: false, manager: { value: 'bulkId:nobody' } } }],
+      statuses: ['400'],
+    },
+    {
+      why: 'whom it names beside her wait for each other',
+      operations: (id) => [
+        { method: 'PATCH', path: `/Users/${id}`, data: patch(inactive, manager('one')) },
+        { method: 'POST', path: '/Users', bulkId: 'one', data: { userName: 'carol', manager: { value: 'bulkId:other' } } },
+        { method: 'POST', path: '/Users', bulkId: 'other', data: { userName: 'dave', manager: { value: 'bulkId:one' } } },
+      ],
+      statuses: ['409', '409', '409'],
+    },
+    {
+      why: 'she is to come back by it',
+      operations: (id) => [{ method: 'PUT', path: `/Users/${id}`, data: { ...ada, manager: { value: 'bulkId:nobody' } } }],
+      statuses: ['400'],
+      isLeaving: false,
+    },
+  ])('loses it by an operation of Bulk that is refused because $why', async ({ operations, statuses, isLeaving = true }) => {
+    const { directory, id } = await aDirectoryOfTwo()
+    const { body } = await directory.call('POST', '/Bulk', { Operations: operations(id) })
+    expect((body['Operations'] as readonly { readonly status: string }[]).map(({ status }) => status)).toEqual(statuses)
+    expect(await isOver(directory)).toBe(isLeaving)
+  })
 })
 
 describe('members who are to leave a group', () => {
