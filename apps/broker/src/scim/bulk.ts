@@ -1,13 +1,19 @@
 /**
  * Many operations in one request. Each is what it would be alone, in a transaction of its own: what was done before one that fails stays
  * done, a barrier above all. RFC 7644 §3.7 leaves that to the server; its answer says of each operation what became of it.
+ *
+ * Each counts under the limit under which it would count alone, and waits for its turn like any other of its directory: a thousand in one request are heard no sooner than a
+ * thousand requests. Whoever waits for the answer does not wait for ever: what has not begun after `scimLimits.bulkSeconds` is told so and not done.
  */
+import { addSeconds } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { type BulkOperation, type BulkRequest, orderBulk, resolveBulk } from '@drawbridge/core/scim/bulk'
-import { type ScimError, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
+import { type ScimError, scimErrorBody, scimErrors, scimLimits } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
+import { busyBy } from '@drawbridge/store/turns'
 import { changeOne } from './change.js'
 import { demandScope } from './demand-scope.js'
+import { scimLimitOf } from './limit.js'
 import { conditionOf, placeOf } from './read-request.js'
 import type { ScimContext, ScimKind } from './resource-kind.js'
 
@@ -19,11 +25,13 @@ export async function runBulk(context: ScimContext, kinds: readonly ScimKind[], 
   const made = new Map<string, string>()
   const answers = new Map<number, JsonObject>()
   let failures = 0
+  const { clock } = context.deps
+  const end = addSeconds(clock.now(), scimLimits.bulkSeconds)
   for (const at of [...order, ...circular]) {
     const operation = operations[at] as BulkOperation
-    const outcome = circular.has(at)
-      ? await refuse(context, kinds, operation, 'scim_bulk_circular')
-      : await runOperation(context, kinds, operation, made)
+    const run = () =>
+      circular.has(at) ? refuse(context, kinds, operation, 'scim_bulk_circular') : runOperation(context, kinds, operation, made)
+    const outcome = clock.now() >= end ? err<ScimError>({ reason: 'scim_bulk_late' }) : await inRoom(context, operation, run)
     answers.set(at, answerOf(context, operation, outcome))
     if (!outcome.ok) failures += 1
     if (failOnErrors !== undefined && failures >= failOnErrors) break
@@ -31,6 +39,22 @@ export async function runBulk(context: ScimContext, kinds: readonly ScimKind[], 
   // In the order in which they were sent; what was left undone is not among them.
   const told = operations.flatMap((_, at) => answers.get(at) ?? [])
   return { schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkResponse'], Operations: told }
+}
+
+/** Runs it where its token has room for it and its directory a turn. */
+async function inRoom(
+  context: ScimContext,
+  { method, path, data }: BulkOperation,
+  run: () => Promise<Result<Done, ScimError>>,
+): Promise<Result<Done, ScimError>> {
+  if (!context.mayTake(scimLimitOf({ method, path, json: ok(data) }))) return err({ reason: 'scim_bulk_limited' })
+  try {
+    return await run()
+  } catch (cause) {
+    // Those before it are done, and their answers must not be lost with it.
+    if (busyBy(cause) === undefined) throw cause
+    return err({ reason: 'scim_bulk_late' })
+  }
 }
 
 async function runOperation(
