@@ -5,7 +5,7 @@ import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { accessTokenUrn, tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { aFrontWorld, aSharedResource, baseOf, rowsOf, type FrontWorld, type Place } from '@drawbridge/testkit/a-front'
+import { aFrontWorld, aSharedResource, baseOf, type FrontWorld, type Place, rowsOf } from '@drawbridge/testkit/a-front'
 import { aBringer, aFrontBringer, type FrontBringer } from '@drawbridge/testkit/a-front-bringer'
 import { aFrontGateway, behindIt, type FrontGateway } from '@drawbridge/testkit/a-front-gateway'
 import { fromAnotherAddress, statusesOf } from '@drawbridge/testkit/many-addresses'
@@ -133,7 +133,9 @@ describe('for one person who is not here', () => {
     world.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
     const { access_token: token = '' } = await world.tokensAt('front for acme')
     const form = { grant_type: tokenExchangeGrantType, subject_token: token, subject_token_type: accessTokenUrn, resource: aSharedResource }
-    await expectRefusalsLimited('token_exchange_refused', 'exchange_not_allowed', () => post('/token', form, gateway.byItself('front for acme')))
+    await expectRefusalsLimited('token_exchange_refused', 'exchange_not_allowed', () =>
+      post('/token', form, gateway.byItself('front for acme')),
+    )
   })
 
   it('exchanges are limited, by whichever of her tokens', async () => {
