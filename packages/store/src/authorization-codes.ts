@@ -28,6 +28,7 @@ type WayToCode = {
  * fresh decision of policy, or null. `$23` is the key that was proved, and `$26` the same where refresh tokens are bound to it.
  *
  * `noted` is for the trail, as where refresh tokens rotate: whoever has a code that is worth nothing could write it as often as he likes. Whatever kills is told.
+ * It comes before `killed`: a twin that waited for the winner holds the code's row by then, and would wait for the grant of one that holds that and wants the row.
  */
 export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$13' })},
   ${way.code},
@@ -61,12 +62,12 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
     SELECT $1, $8, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at), $26::text
     FROM state, consumed WHERE state.refresh_seconds IS NOT NULL AND state.client_refreshes AND (state.refresh_ends_at <= $2) IS NOT TRUE RETURNING token_hash),
   ${redecision.writtenCte('SELECT grant_id FROM consumed')},
-  ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'code_replayed'`, { reason: `'code_replayed'`, source: 'code_replay', eventId: '$9::uuid' })},
   noted AS (
     UPDATE authorization_codes SET refused_at = $2
     WHERE tenant_id = $1 AND code_hash = ${way.codeHash} AND EXISTS (SELECT 1 FROM outcome WHERE verdict NOT IN ('redeem', 'decide_again'))
       AND (refused_at IS NULL OR refused_at <= $2 - interval '${refusalToldEverySeconds} seconds')
     RETURNING 1),
+  ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'code_replayed' AND (SELECT count(*) FROM noted) IS NOT NULL`, { reason: `'code_replayed'`, source: 'code_replay', eventId: '$9::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'redeem' THEN 'code_redeemed' ELSE 'code_refused' END, state.issuer_id, state.subject_id, state.client_id,
