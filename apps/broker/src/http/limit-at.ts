@@ -12,6 +12,8 @@ export const limitsAtFront = {
   tenant_unproven_introspection: 'front_unproven_introspection',
   tenant_unproven_signals: 'front_unproven_signals',
   client: 'front_client',
+  tenant_unvouched_assertion: 'front_unvouched_assertion',
+  client_assertion: 'front_client_assertion',
 } as const satisfies Partial<Record<RateLimitName, RateLimitName>>
 
 const hasOneAtFront = (limit: RateLimitName): limit is keyof typeof limitsAtFront => Object.hasOwn(limitsAtFront, limit)
