@@ -1,6 +1,7 @@
 /** How strongly and how lately a person signed in, at the front: asked of the IdP of her own company, held to its policy, and told in tokens of the front. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aFrontUrl, aFrontWorld, companyAt, type FrontWorld, type Place } from '@drawbridge/testkit/a-front'
+import { createGuard, type Guard } from '@drawbridge/guard/create-guard'
+import { aFrontUrl, aFrontWorld, companyAt, type FrontWorld, ofSharedGuard, type Place } from '@drawbridge/testkit/a-front'
 import { type APage, type APlainBrowser, publish } from '@drawbridge/testkit/a-login'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -106,5 +107,48 @@ describe('the policy of her company', () => {
     expect(page.location).not.toContain('code=')
     says('pwd', 'otp')
     expect((await comeHome(at, page)).location).toContain('code=')
+  })
+})
+
+describe('a resource server that believes the front (RFC 9470)', () => {
+  let guard: Guard
+  beforeAll(async () => {
+    guard = createGuard({
+      ...ofSharedGuard(world, () => now),
+      toolScopes: { search: ['read'], pay: ['read'], sign: ['read'] },
+      toolAuthentication: { pay: { acrValues: ['multi_factor'] }, sign: { maxAgeSeconds: 300 } },
+      onDeaf: 'introspect',
+    })
+    await guard.start()
+  })
+  afterAll(() => guard.stop())
+
+  const call = async (tool: string, token: string | undefined) => {
+    const verdict = await guard.check(`Bearer ${token}`, guard.toolScopes[tool], guard.toolAuthentication[tool])
+    return verdict.ok ? 'served' : String(verdict.error.headers['WWW-Authenticate'])
+  }
+  /** What a client does with the challenge: §4. */
+  const wishOf = (challenge: string): Record<string, string> => {
+    expect(challenge).toContain('error="insufficient_user_authentication"')
+    return Object.fromEntries([...challenge.matchAll(/(acr_values|max_age)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value]))
+  }
+  const tokenOf = async (page: APage) => (await tokensOf(at, page))['access_token']
+
+  it('leads a person whose sign-in is too weak to her own company’s IdP and back, and serves her then', async () => {
+    const weak = await tokenOf(await comeHome(at, await ask(at)))
+    expect(await call('search', weak)).toBe('served')
+    const left = await ask(at, wishOf(await call('pay', weak)))
+    expect(isAtIdp(left)).toBe(true)
+    says('pwd', 'otp')
+    expect(await call('pay', await tokenOf(await comeHome(at, left)))).toBe('served')
+  })
+
+  it('leads her there for a fresh sign-in where hers is too long ago', async () => {
+    const first = await tokenOf(await comeHome(at, await ask(at)))
+    expect(await call('sign', first)).toBe('served')
+    now = addSeconds(now, 301)
+    const left = await ask(at, wishOf(await call('sign', first)))
+    expect([isAtIdp(left), world.idp.started.at(-1)]).toMatchObject([true, { forceAuthn: true }])
+    expect(await call('sign', await tokenOf(await comeHome(at, left)))).toBe('served')
   })
 })
