@@ -89,7 +89,7 @@ const byScimPatch: Opinion = async (document, ...given) => {
 scimmy.Schemas.User.extend(scimmy.Schemas.EnterpriseUser as never, false)
 /** What the package says of its own making is left out, and a list has no order: a value that it replaces it puts at the end. */
 const byScimmy =
-  (Schema: typeof scimmy.Schemas.User | typeof scimmy.Schemas.Group): Opinion =>
+  (Schema: (typeof scimmy.Schemas)['User' | 'Group']): Opinion =>
   async (document, ...given) => {
     // To an empty list that it was given it cannot add: none is handed to it, as none is kept with us.
     const [copy, Operations] = JSON.parse(JSON.stringify([withoutUnset(document), given])) as [never, never]
