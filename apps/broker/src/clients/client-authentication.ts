@@ -23,7 +23,7 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
-import type { RateLimitName } from '../http/rate-limit.js'
+import { type IssuerLimit, limitAt } from '../http/limit-at.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import {
   badKeyAddress,
@@ -49,7 +49,7 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const limits = { clientIdLength: 2048, secretLength: 512 } as const
 
 /** What ends something is not held up by strangers who ask for something. */
-type LimitOfUnproven = Extract<RateLimitName, 'tenant_unproven' | 'tenant_unproven_revocation'>
+type LimitOfUnproven = Extract<IssuerLimit, 'tenant_unproven' | 'tenant_unproven_revocation'>
 
 /** One request's claim to be a client. It may be judged several times; its assertion counts as one use. */
 export type ClientClaim = {
@@ -125,7 +125,7 @@ export async function authenticateClient(
 
 /** Of whoever this process does not know to be what he says: that he would be looked up is what it costs. ADR 110 */
 function findLimit({ spend, limitOfUnproven, tenant }: ClientClaim): JsonRefusal | undefined {
-  const limited = spend?.(limitOfUnproven, tenant.id)
+  const limited = spend?.(limitAt(tenant, limitOfUnproven), tenant.id)
   const retryAfterSeconds = Number(limited?.headers?.['retry-after'] ?? 1)
   return limited && { reason: 'client_authentication_busy', detail: { why: 'limit', retryAfterSeconds } }
 }

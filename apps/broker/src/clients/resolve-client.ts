@@ -19,6 +19,7 @@ import { markDocumentWithdrawn, upsertClientOfDocument } from '@drawbridge/store
 import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ClientName } from './client-cache.js'
 import { clientFetchLimits, ofWayOut } from './client-fetches.js'
@@ -86,7 +87,7 @@ const refusalOf = ({ documentWithdrawnAt }: Client): PageRefusal => ({
 
 /** `tenant`: of one that has not met the client. */
 function findLimit(spend: Spend, tenant: ResolvedTenant | undefined): PageRefusal | undefined {
-  const limited = spend('client_document') ?? (tenant && spend('tenant_client_document', tenant.id))
+  const limited = spend('client_document') ?? (tenant && spend(limitAt(tenant, 'tenant_client_document'), tenant.id))
   const retryAfterSeconds = Number(limited?.headers?.['retry-after'] ?? clientFetchLimits.busyPauseSeconds)
   return limited && { reason: 'client_document_busy', detail: { why: 'limit', retryAfterSeconds } }
 }

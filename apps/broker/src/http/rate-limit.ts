@@ -117,8 +117,14 @@ export const rateLimits = {
   front_token: { perSecond: 5000, burst: 100_000 },
   front_unvouched_token: { perSecond: 5000, burst: 100_000 },
   front_unvouched_push: { perSecond: 2000, burst: 40_000 },
+  /** Each may have us fetch and write a row, so that it is far less than of many beside the others. */
+  front_client_document: { perSecond: 20, burst: 2000 },
+  front_unproven: { perSecond: 5000, burst: 100_000 },
   front_unproven_introspection: { perSecond: 2000, burst: 40_000 },
   front_unproven_signals: { perSecond: 2000, burst: 40_000 },
+  front_unproven_revocation: { perSecond: 2000, burst: 40_000 },
+  front_revocation: { perSecond: 2000, burst: 40_000 },
+  front_registration: { perSecond: 500, burst: 10_000 },
   front_client: { perSecond: 2000, burst: 20_000 },
   /** Less than of many: how many codes are open at one page decides how likely a guess is. */
   front_device_authorization: { perSecond: 20, burst: 2000 },
