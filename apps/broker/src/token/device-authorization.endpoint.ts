@@ -68,7 +68,8 @@ export const deviceAuthorizationEndpoint = endpoint({
     const form = http.form.value
     const named = await findNamedTenant(deps, tenant, form[tenantParameter] || undefined)
     if (!named.ok) return refuse(named.error)
-    const limited = tenant.issuer.kind === 'front' && named.value && http.spend(limitAt(named.value, 'tenant_device_authorization'), named.value.id)
+    const limited =
+      tenant.issuer.kind === 'front' && named.value && http.spend(limitAt(named.value, 'tenant_device_authorization'), named.value.id)
     if (limited) return limited
     const claim = readClientClaim(deps, http, form, tenant, { purpose: 'authorize' })
     if (!claim.ok) return refuse(claim.error)
