@@ -4,6 +4,7 @@ import type { Queue } from 'bullmq'
 export const schedule: readonly { readonly job: string; readonly everySeconds: number }[] = [
   { job: 'sweep-expired', everySeconds: 60 },
   { job: 'end-subjects', everySeconds: 60 },
+  { job: 'end-audit-events', everySeconds: 3600 },
   { job: 'end-idle-registrations', everySeconds: 3600 },
   { job: 'refresh-idp-metadata', everySeconds: 30 },
   { job: 'warn-certificates', everySeconds: 6 * 3600 },
