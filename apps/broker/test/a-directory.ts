@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { type Instant, instant } from '@drawbridge/core/instant'
+import type { ScimScope } from '@drawbridge/core/scim/scope'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
@@ -32,7 +33,7 @@ export type ScimBroker = {
   readonly origin: string
   /** What the broker takes for the present; a test moves it. */
   readonly clock: { at: Instant }
-  aDirectory(): Promise<Directory>
+  aDirectory(scope?: ScimScope): Promise<Directory>
   close(): Promise<void>
 }
 
@@ -67,7 +68,7 @@ export async function aScimBroker(settings: Partial<Settings> = {}): Promise<Sci
     fixture,
     origin,
     clock,
-    aDirectory: () => aDirectory(fixture, origin, `dir-${(made += 1)}`, clock.at),
+    aDirectory: async (scope) => directoryOf(fixture, origin, await aTenant(fixture, { slug: `dir-${(made += 1)}` }), clock.at, scope),
     close: async () => {
       await app.close()
       await fixture.close()
@@ -75,11 +76,14 @@ export async function aScimBroker(settings: Partial<Settings> = {}): Promise<Sci
   }
 }
 
-const aDirectory = async (fixture: TestDatabase, origin: string, slug: string, now: Instant): Promise<Directory> =>
-  directoryOf(fixture, origin, await aTenant(fixture, { slug }), now)
-
 /** The directory of a tenant that is there, at whatever broker. */
-export async function directoryOf(fixture: TestDatabase, origin: string, tenant: ATenant, now: Instant): Promise<Directory> {
+export async function directoryOf(
+  fixture: TestDatabase,
+  origin: string,
+  tenant: ATenant,
+  now: Instant,
+  scope?: ScimScope,
+): Promise<Directory> {
   const token = `dbs_${randomBytes(32).toString('base64url')}`
   const tokenId = randomUUID()
   await inTenant(fixture.database, tenant.tenantId, (db) =>
@@ -88,6 +92,7 @@ export async function directoryOf(fixture: TestDatabase, origin: string, tenant:
       connectionId: tenant.connectionId,
       name: 'okta',
       secretHash: hashCredential(token),
+      scope,
       now,
     }),
   )

@@ -61,4 +61,6 @@ export type QueueSettings = {
   /** Connections of the queue's own pool, part of the process's budget. */
   readonly maxConnections?: number
   readonly concurrency?: number
+  /** How often it is asked whether it still knows what recurs. */
+  readonly scheduleCheckMs?: number
 }

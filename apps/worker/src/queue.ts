@@ -19,6 +19,9 @@ const mostLostClaims = 5
 
 export type QueueHandle = { readonly queue: Queue; readonly worker: Worker; isReachable(): Promise<boolean>; close(): Promise<void> }
 
+/** Of a job that will still be done: it waits, runs, or pauses between two tries. */
+export const livingStates: ReadonlySet<string> = new Set(['waiting', 'active', 'delayed', 'prioritized', 'waiting-children'])
+
 /**
  * Makes the queue's schema and opens it to the role that runs broker and worker. Idempotent; run by `drawbridge migrate`, as the owner of
  * the database. Redis needs none. The role may create in this one schema because the queue makes a sequence per queue name at its first job;

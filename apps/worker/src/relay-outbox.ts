@@ -31,6 +31,7 @@ import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { Queue } from 'bullmq'
 import { writeRoundEnd } from './end-round.js'
 import { findJob } from './jobs.js'
+import { livingStates } from './queue.js'
 import { keepAwake, type Wakeful } from './wakeful.js'
 import { withinLimit } from './within-limit.js'
 
@@ -138,10 +139,8 @@ async function handOver(deps: RelayDeps, db: AcrossDb, claimed: readonly Waiting
   return entries.length
 }
 
-/** It waits there, runs, or pauses between two tries. */
-const living = new Set(['waiting', 'active', 'delayed', 'prioritized', 'waiting-children'])
 const isStillQueued = async ({ queue }: RelayDeps, entry: WaitingEntry): Promise<boolean> =>
-  living.has(await withinLimit(handOverLimitSeconds, () => queue.getJobState(jobIdOf(entry, entry.attempts))))
+  livingStates.has(await withinLimit(handOverLimitSeconds, () => queue.getJobState(jobIdOf(entry, entry.attempts))))
 
 /** What waits, and what nobody tries any more. */
 export async function measureOutbox({ database, metrics }: Pick<RelayDeps, 'database' | 'metrics'>): Promise<void> {

@@ -11,12 +11,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aCompany, countOf, eventually, installationId, jobDeps, sealer } from '../test/a-company.js'
 import { bothQueues, type TestQueue } from '../test/both-queues.js'
 import { measureOutbox, relayOnce, tenantsPerPass } from './relay-outbox.js'
-import { createWorker, migrateQueue, type RunningWorker } from './worker.js'
+import { createWorker, type RunningWorker } from './worker.js'
 
 let fixture: TestDatabase
 beforeAll(async () => {
   fixture = await testDatabase()
-  await migrateQueue(fixture.ownerUrl, fixture.url)
 })
 afterAll(() => fixture.close())
 beforeEach(() => owner('UPDATE outbox SET done_at = now() WHERE done_at IS NULL'))
@@ -68,10 +67,10 @@ describe.each(bothQueues())('with the queue on $engine', ({ open, engine }) => {
   let worker: RunningWorker
   const slug = (name: string) => `${name}-${engine.toLowerCase()}`
   beforeAll(async () => {
-    queue = await open()
+    queue = await open(fixture)
     worker = await createWorker({
       ...{ ...jobDeps(fixture), sealer, installationId, host: '127.0.0.1', port: 0 },
-      queue: { databaseUrl: fixture.url, ...(queue.redisUrl === undefined ? {} : { redisUrl: queue.redisUrl }) },
+      queue: queue.settings,
       metricsAccess: { metricsToken: undefined, trustedProxyHops: 0 },
     })
   })

@@ -15,7 +15,7 @@ import { type Poller, startPolling } from './poll-transmitters.js'
 import { startPushing } from './push-events.js'
 import { openQueue, placesOf, type QueueHandle } from './queue.js'
 import { type Relay, startRelay } from './relay-outbox.js'
-import { declareSchedule } from './schedule.js'
+import { declareSchedule, keepSchedule } from './schedule.js'
 import { createSigners } from './signers.js'
 import { createStreamMemory } from './stream-memory.js'
 import type { Wakeful } from './wakeful.js'
@@ -39,6 +39,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     listening?: ListeningForWork
     poller?: Poller
     hasSchedule?: true
+    recurring?: Wakeful
   } = {}
   const checks = {
     postgresql: () => deps.database.isReachable(),
@@ -54,6 +55,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     await opened.pushing?.stop()
     await opened.ends?.stop()
     await opened.poller?.stop()
+    await opened.recurring?.stop()
     await opened.relay?.stop()
     await opened.deliveries?.stop()
     await opened.handle?.close()
@@ -74,6 +76,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     })
     await declareSchedule(opened.handle.queue)
     opened.hasSchedule = true
+    opened.recurring = keepSchedule(deps, opened.handle.queue, deps.queue.scheduleCheckMs)
     opened.poller = startPolling({ ...deps, memory: createStreamMemory(deps) })
     return { port: health.port, close }
   } catch (error) {

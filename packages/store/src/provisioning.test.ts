@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { claimedAddresses, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { judgeProvisioning, provisioningModes } from '@drawbridge/core/identity/provisioning'
 import { addSeconds, instant } from '@drawbridge/core/instant'
+import type { ScimScope } from '@drawbridge/core/scim/scope'
 import type { AuthorizationRequestId, BrowserSessionId, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { presentVersions } from '@drawbridge/testkit/a-grant'
@@ -126,9 +127,16 @@ describe('the mode of a tenant', () => {
 })
 
 describe('the first SCIM token of a tenant', () => {
-  const aToken = (tenant: ATenant, id: string = randomUUID()) =>
+  const aToken = (tenant: ATenant, id: string = randomUUID(), scope?: ScimScope) =>
     inTenant(fixture.database, tenant.tenantId, (db) =>
-      insertScimToken(db, tenant.tenantId, { id, connectionId: tenant.connectionId, name: 'x', secretHash: hashCredential(id), now }),
+      insertScimToken(db, tenant.tenantId, {
+        id,
+        connectionId: tenant.connectionId,
+        name: 'x',
+        scope,
+        secretHash: hashCredential(id),
+        now,
+      }),
     )
   const modeOf = async (tenant: ATenant) =>
     (await inTenant(fixture.database, tenant.tenantId, (db) => findTenant(db, tenant.tenantId)))?.provisioningMode
@@ -136,6 +144,14 @@ describe('the first SCIM token of a tenant', () => {
     sql("SELECT reason, detail ->> 'mode' AS mode FROM audit_events WHERE tenant_id = $1 AND kind = 'tenant.provisioning_changed'", [
       tenant.tenantId,
     ])
+
+  it('chooses nothing where it may only read: nobody is shut out for a report', async () => {
+    const tenant = await freshTenant()
+    await aToken(tenant, randomUUID(), 'scim:read')
+    expect(await modeOf(tenant)).toBeUndefined()
+    await aToken(tenant, randomUUID(), 'scim:users')
+    expect(await modeOf(tenant)).toBe('scim_only')
+  })
 
   it('chooses scim_only, says so in the trail, and revoking it takes nothing back', async () => {
     const tenant = await freshTenant()

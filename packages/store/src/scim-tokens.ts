@@ -4,6 +4,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
+import { coversScope, type ScimScope, wholeScimScope } from '@drawbridge/core/scim/scope'
 import type { ClientId, ConnectionId, CredentialHash, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { insertAuditEvent } from './audit-events.js'
@@ -17,6 +18,7 @@ export type ScimToken = {
   readonly name: string
   /** The OAuth client that proves itself; absent: a secret does. */
   readonly clientId: ClientId | undefined
+  readonly scope: ScimScope
   readonly createdAt: Instant
   readonly expiresAt: Instant | undefined
   readonly revokedAt: Instant | undefined
@@ -28,18 +30,20 @@ type Row = {
   connection_id: ConnectionId
   name: string
   client_id: ClientId | null
+  scope: ScimScope
   created_at: Instant
   expires_at: Instant | null
   revoked_at: Instant | null
   last_used_at: Instant | null
 }
 
-const columns = 'id, connection_id, name, client_id, created_at, expires_at, revoked_at, last_used_at'
+const columns = 'id, connection_id, name, client_id, scope, created_at, expires_at, revoked_at, last_used_at'
 const toToken = (row: Row): ScimToken => ({
   id: row.id,
   connectionId: row.connection_id,
   name: row.name,
   clientId: row.client_id ?? undefined,
+  scope: row.scope,
   createdAt: row.created_at,
   expiresAt: row.expires_at ?? undefined,
   revokedAt: row.revoked_at ?? undefined,
@@ -50,6 +54,8 @@ type NewScimTokenCommon = {
   readonly id: string
   readonly connectionId: ConnectionId
   readonly name: string
+  /** Absent: whatever a token may. */
+  readonly scope?: ScimScope | undefined
   /** Absent: never; Entra puts an expired token's job into quarantine. */
   readonly expiresAt?: Instant | undefined
   readonly now: Instant
@@ -59,13 +65,13 @@ export type NewScimToken = NewScimTokenCommon &
   ({ readonly secretHash: CredentialHash } | { readonly client: { readonly issuerId: IssuerId; readonly clientId: ClientId } })
 
 /**
- * A tenant whose directory speaks SCIM lets nobody in whom that directory does not know: the first token chooses so, unless an admin has
- * chosen before, and the trail says it. Revoking the token takes nothing of that back.
+ * A tenant whose directory speaks SCIM lets nobody in whom that directory does not know: the first token that may tell of people chooses so, unless an
+ * admin has chosen before, and the trail says it. Revoking the token takes nothing of that back.
  */
 export async function insertScimToken(db: Db, tenant: TenantId, token: NewScimToken): Promise<void> {
   await db.query(
-    `INSERT INTO scim_tokens (tenant_id, id, connection_id, name, secret_hash, issuer_id, client_id, created_at, expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    `INSERT INTO scim_tokens (tenant_id, id, connection_id, name, secret_hash, issuer_id, client_id, created_at, expires_at, scope)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
     [
       tenant,
       token.id,
@@ -74,8 +80,10 @@ export async function insertScimToken(db: Db, tenant: TenantId, token: NewScimTo
       ...('client' in token ? [null, token.client.issuerId, token.client.clientId] : [token.secretHash, null, null]),
       toTimestamp(token.now),
       token.expiresAt === undefined ? null : toTimestamp(token.expiresAt),
+      token.scope ?? wholeScimScope,
     ],
   )
+  if (!coversScope(token.scope ?? wholeScimScope, 'scim:users')) return
   if (!(await markProvisioningModeIfUndecided(db, tenant, 'scim_only'))) return
   const detail = { mode: 'scim_only', token: token.id }
   await insertAuditEvent(db, tenant, { at: token.now, kind: 'tenant.provisioning_changed', reason: 'first_scim_token', detail })
@@ -114,12 +122,14 @@ export type ScimClientState = {
   /** Of the binding, which every access token of the client shares. */
   readonly tokenId: string
   readonly connectionId: ConnectionId
+  /** Of the binding: no access token says more. */
+  readonly scope: ScimScope
   readonly epochs: Epochs
   readonly scopes: readonly string[]
   readonly configurationVersion: number
 }
 
-type ClientRow = GrantBarrierRow & { token_id: string; connection_id: ConnectionId }
+type ClientRow = GrantBarrierRow & { token_id: string; connection_id: ConnectionId; bound_scope: ScimScope }
 
 /**
  * The binding of the client to whom a grant belongs, with the barrier of that grant, read now; notes the use. Undefined for a grant of a person, for
@@ -132,7 +142,7 @@ export async function findScimClient(
 ): Promise<ScimClientState | undefined> {
   const { rows } = await db.query<ClientRow>(
     `WITH bound AS (
-       SELECT st.id AS token_id, st.connection_id, st.last_used_at, ${grantBarrierColumns}
+       SELECT st.id AS token_id, st.connection_id, st.scope AS bound_scope, st.last_used_at, ${grantBarrierColumns}
        FROM grants g ${grantStateJoins}
        JOIN scim_tokens st ON st.tenant_id = $1 AND st.issuer_id = g.issuer_id AND st.client_id = g.client_id
          AND st.revoked_at IS NULL AND (st.expires_at IS NULL OR st.expires_at > $2)
@@ -147,8 +157,8 @@ export async function findScimClient(
   )
   const row = rows[0]
   if (!row || row.grant_refusal !== null || row.unsettled) return undefined
-  const { token_id: tokenId, connection_id: connectionId, scopes, configuration_version: configurationVersion } = row
-  return { tokenId, connectionId, epochs: epochsOf(row), scopes, configurationVersion }
+  const { token_id: tokenId, connection_id: connectionId, bound_scope: scope, scopes, configuration_version: configurationVersion } = row
+  return { tokenId, connectionId, scope, epochs: epochsOf(row), scopes, configurationVersion }
 }
 
 /** Whether the client speaks for a connection already: it may speak for one. */
@@ -170,16 +180,21 @@ export async function listScimTokens(db: Db, tenant: TenantId, page: Page<Moment
   return rows.map(toToken)
 }
 
-/** How many tokens of a connection live: one to be replaced and the one that replaces it, never a third that nobody watches. */
+/** How many tokens of a connection live with one scope: one to be replaced and the one that replaces it, never a third that nobody watches. */
 export const mostLivingScimTokens = 2
 
-/** Counts the living tokens of a connection and holds the connection until the transaction ends, so that of two that count at once one waits. */
-export async function countLivingScimTokens(db: Db, tenant: TenantId, connection: ConnectionId, now: Instant): Promise<number> {
-  await db.query('SELECT 1 FROM connections WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenant, connection])
+/** Counts the living tokens of a connection with a scope and holds the connection until the transaction ends, so that of two that count at once one waits. */
+export async function countLivingScimTokens(
+  db: Db,
+  tenant: TenantId,
+  { connectionId, scope }: Pick<ScimToken, 'connectionId' | 'scope'>,
+  now: Instant,
+): Promise<number> {
+  await db.query('SELECT 1 FROM connections WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenant, connectionId])
   const { rows } = await db.query<{ living: number }>(
     `SELECT count(*)::int AS living FROM scim_tokens
-     WHERE tenant_id = $1 AND connection_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)`,
-    [tenant, connection, toTimestamp(now)],
+     WHERE tenant_id = $1 AND connection_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) AND scope = $4`,
+    [tenant, connectionId, toTimestamp(now), scope],
   )
   return rows[0]?.living ?? 0
 }

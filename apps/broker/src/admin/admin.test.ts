@@ -214,6 +214,10 @@ describe('configuration', () => {
     const [first, second, third] = await Promise.all([make(), make(), make()])
     expect([first.status, second.status, third.status].sort()).toEqual([201, 201, 409])
     expect(await make()).toMatchObject(refused(409, 'scim_tokens_enough'))
+    // Whoever only reads takes no place of those.
+    const reading = { connectionId: id, name: 'report', scope: 'scim:read' }
+    expect(await call('POST', `/tenants/acme/scim-tokens`, reading)).toMatchObject({ status: 201, body: { scope: 'scim:read' } })
+    expect(await call('POST', `/tenants/acme/scim-tokens`, { ...reading, scope: 'scim:write' })).toMatchObject(refused(400, 'body_invalid'))
     const living = [first, second, third].find(({ status }) => status === 201)?.body
     expect((await call('DELETE', `/tenants/acme/scim-tokens/${living.id}`)).status).toBe(204)
     expect((await make()).status).toBe(201)

@@ -94,7 +94,7 @@ export const adminErrors = {
     status: 409,
     spec: 'ours',
     title: 'Two tokens live',
-    say: 'two tokens of this connection live already: revoke one first',
+    say: 'two tokens of this connection with this scope live already: revoke one first',
   },
   scim_user_linked: {
     code: 'conflict',

@@ -32,7 +32,7 @@ type Bound = {
 const resourceOf = (slug: string): string => `${broker.deps.settings.publicUrl}/t/${slug}/scim/v2`
 const later = '2099-01-01T00:00:00Z'
 
-async function aBoundClient(ceiling: readonly string[] = ['scim']): Promise<Bound> {
+async function aBoundClient(ceiling: readonly string[] = ['scim'], scope?: string): Promise<Bound> {
   const slug = `dir-${(made += 1)}`
   await call('POST', '/tenants', { slug, name: slug })
   const connection = { kind: 'oidc', name: 'IdP', configuration: { issuer: 'https://idp.example', clientId: 'x' } }
@@ -45,7 +45,7 @@ async function aBoundClient(ceiling: readonly string[] = ['scim']): Promise<Boun
     scopeCeiling: ceiling,
   }
   const secret = (await call('POST', `/tenants/${slug}/clients`, registration)).body.clientSecret as string
-  const bound = await call('POST', `/tenants/${slug}/scim-tokens`, { connectionId, name: 'Entra', clientId: 'directory' })
+  const bound = await call('POST', `/tenants/${slug}/scim-tokens`, { connectionId, name: 'Entra', clientId: 'directory', scope })
   const ask = async (form: Record<string, string> = {}) => {
     const answer = await fetch(`${broker.url}/t/${slug}/token`, {
       method: 'POST',
@@ -165,6 +165,43 @@ test('a token whose grant has lost the scope scim is refused with 403, and a cli
   // `scim_scope_missing`
   expect(await scim(directory.slug, token)).toMatchObject({ status: 403, body: { status: '403' } })
   expect(await (await aBoundClient([])).token()).toMatchObject({ status: 400, body: { error: 'invalid_scope' } })
+})
+
+test.each([
+  ['the scope that its access token was asked for', ['scim', 'scim:users', 'scim:read'], undefined, 'scim:read', 403],
+  ['the scope of its binding', ['scim', 'scim:users', 'scim:read'], 'scim:read', 'scim', 403],
+  ['a scope for people, which covers them', ['scim:users', 'scim:read'], 'scim', 'scim:users', 201],
+  ['the widest of several', ['scim:users', 'scim:read'], undefined, 'scim:read scim:users', 201],
+])('a client may do no more than %s', async (_, ceiling, bound, scope, status) => {
+  const directory = await aBoundClient(ceiling, bound)
+  const { body } = await directory.token({ scope })
+  expect((await scim(directory.slug, body['access_token'])).status).toBe(200)
+  expect((await scim(directory.slug, body['access_token'], 'POST', { userName: 'ada' })).status).toBe(status)
+})
+
+test('an access token keeps no scope that its grant has lost', async () => {
+  const directory = await aBoundClient(['scim', 'scim:read'])
+  const { body } = await directory.token({ scope: 'scim scim:read' })
+  await asOwner(fixture.ownerUrl, "UPDATE grants SET scopes = '{scim:read}' WHERE tenant_id = (SELECT id FROM tenants WHERE slug = $1)", [
+    directory.slug,
+  ])
+  expect((await scim(directory.slug, body['access_token'], 'POST', { userName: 'ada' })).status).toBe(403)
+  expect((await scim(directory.slug, body['access_token'])).status).toBe(200)
+})
+
+test('the address of a version that knew one scope gets the others when the next client is bound, and keeps what an admin wrote', async () => {
+  const { slug, connectionId, bound } = await aBoundClient()
+  const ofSlug = 'tenant_id = (SELECT id FROM tenants WHERE slug = $1)'
+  await asOwner(fixture.ownerUrl, `DELETE FROM resource_scopes WHERE name <> 'scim' AND ${ofSlug}`, [slug])
+  await asOwner(fixture.ownerUrl, `UPDATE resource_scopes SET description = 'Ours' WHERE ${ofSlug}`, [slug])
+  await call('DELETE', `/tenants/${slug}/scim-tokens/${bound.body.id}`)
+  expect((await call('POST', `/tenants/${slug}/scim-tokens`, { connectionId, name: 'again', clientId: 'directory' })).status).toBe(201)
+  const scopes = await asOwner(fixture.ownerUrl, `SELECT name, description FROM resource_scopes WHERE ${ofSlug} ORDER BY name`, [slug])
+  expect(scopes).toEqual([
+    { name: 'scim', description: 'Ours' },
+    { name: 'scim:read', description: expect.any(String) },
+    { name: 'scim:users', description: expect.any(String) },
+  ])
 })
 
 test('a client speaks for one connection, and only of its own tenant', async () => {

@@ -7,7 +7,7 @@ import { accessTokenType } from '@drawbridge/core/oauth/access-token'
 import { type IntrospectedToken, readIntrospectedToken } from '@drawbridge/core/oauth/introspection'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
-import { scimScope } from '@drawbridge/core/scim/error'
+import { narrowerScimScope, type ScimScope, widestScimScope } from '@drawbridge/core/scim/scope'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { findLivingScimToken, findScimClient } from '@drawbridge/store/scim-tokens'
@@ -23,7 +23,11 @@ import { refuseScim } from './scim-answer.js'
 
 const bearer = /^Bearer +([A-Za-z0-9_.-]{20,4096})$/i
 
-export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promise<Result<ScimCaller, Answer>> {
+/** The bearer of a token, and what it may do. */
+export type ScimBearer = ScimCaller & { readonly tokenId: string; readonly scope: ScimScope }
+
+/** Whoever may do anything at all may read, so the endpoints that change nothing ask for no more. */
+export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promise<Result<ScimBearer, Answer>> {
   const header = http.headers['authorization']
   if (header === undefined) return err(refuseScim({ reason: 'scim_token_missing' }))
   const credential = bearer.exec(header)?.[1]
@@ -32,23 +36,24 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   // A secret of ours has no dots, an access token has two.
   const found = credential.includes('.') ? await byAccessToken(http, deps, credential, now) : await bySecret(http, deps, credential, now)
   if (!found.ok) return err(refuseScim({ reason: found.error }))
-  const { connectionId, tokenId } = found.value
+  const { connectionId, tokenId, scope } = found.value
   const busy = http.spend(scimLimitOf(http), tokenId)
   if (busy) return err(busy)
   const { id: tenant } = tenantOf(http)
   const connection = tenantOf(http).connection(connectionId)
   const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined
   const link = connection?.configuration.ok ? subjectLinkOf(connection.configuration.value) : undefined
-  return ok({ tenant, connectionId, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
+  return ok({ tenant, connectionId, tokenId, scope, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
 }
 
-type Found = Promise<Result<{ readonly connectionId: ConnectionId; readonly tokenId: string }, 'scim_token_invalid' | 'scim_scope_missing'>>
+type FoundToken = { readonly connectionId: ConnectionId; readonly tokenId: string; readonly scope: ScimScope }
+type Found = Promise<Result<FoundToken, 'scim_token_invalid' | 'scim_scope_missing'>>
 
 /** Looked up inside the tenant of the path, so one tenant's token is nothing at another's address. */
 async function bySecret(http: HttpRequest, deps: BrokerDeps, secret: string, now: Instant): Found {
   const tenant = tenantOf(http).id
   const token = await findLivingScimToken(onHotPath(deps.database), tenant, hashCredential(secret), now)
-  return token === undefined ? err('scim_token_invalid') : ok({ connectionId: token.connectionId, tokenId: token.id })
+  return token === undefined ? err('scim_token_invalid') : ok({ connectionId: token.connectionId, tokenId: token.id, scope: token.scope })
 }
 
 /**
@@ -65,7 +70,8 @@ async function byAccessToken(http: HttpRequest, deps: BrokerDeps, text: string, 
   if (seen === undefined || isBelowBarrier(token.epochs, seen.epochs)) return err('scim_token_invalid')
   const current = await deps.configuration.atVersion(tenant, seen.configurationVersion)
   if (current !== tenant && readToken(deps, current, { text, audience, now }) === undefined) return err('scim_token_invalid')
-  return token.scopes.includes(scimScope) && seen.scopes.includes(scimScope) ? ok(seen) : err('scim_scope_missing')
+  const held = widestScimScope(token.scopes.filter((scope) => seen.scopes.includes(scope)))
+  return held === undefined ? err('scim_scope_missing') : ok({ ...seen, scope: narrowerScimScope(held, seen.scope) })
 }
 
 function readToken(

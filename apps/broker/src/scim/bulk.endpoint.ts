@@ -1,15 +1,15 @@
 /** Many changes of people and groups at once. RFC 7644 §3.7. */
 import { type BulkRequest, parseBulk } from '@drawbridge/core/scim/bulk'
 import { scimLimits } from '@drawbridge/core/scim/error'
-import type { ScimCaller } from '@drawbridge/store/scim-users'
 import { endpoint } from '../http/endpoint.js'
+import type { ScimBearer } from './bearer.js'
 import { runBulk } from './bulk.js'
 import { scimKinds } from './kinds.js'
 import { bodyOf, contextOf, parsing } from './read-request.js'
 import { scimCommon } from './resource-endpoints.js'
 import { scimJson } from './scim-answer.js'
 
-export const bulkEndpoint = endpoint<BulkRequest, ScimCaller>({
+export const bulkEndpoint = endpoint<BulkRequest, ScimBearer>({
   ...scimCommon,
   addressLimit: 'scim_address',
   maxBodyBytes: scimLimits.bulkBytes,

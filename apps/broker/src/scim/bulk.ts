@@ -7,6 +7,7 @@ import { type BulkOperation, type BulkRequest, orderBulk, resolveBulk } from '@d
 import { type ScimError, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
 import { changeOne } from './change.js'
+import { demandScope } from './demand-scope.js'
 import { conditionOf, placeOf } from './read-request.js'
 import type { ScimContext, ScimKind } from './resource-kind.js'
 
@@ -45,6 +46,8 @@ async function runOperation(
   const isOfList = id === undefined || id === ''
   if (kind === undefined || more !== undefined || isOfList !== (operation.method === 'POST'))
     return { ok: false, error: { reason: 'scim_bulk_path_unknown' } }
+  const refusal = await demandScope(context, kind, { method: operation.method, id, body: operation.data })
+  if (refusal !== undefined) return { ok: false, error: refusal }
   const done = await change(context, kind, id ?? '', operation)
   const newId = done.ok ? done.value.resource?.['id'] : undefined
   if (operation.method === 'POST' && operation.bulkId !== undefined && typeof newId === 'string') made.set(operation.bulkId, newId)

@@ -90,6 +90,7 @@ async function leftBy(
 export const groupsKind: ScimKind = {
   type: groupType,
   maxBodyBytes: scimLimits.groupBodyBytes,
+  changedWith: 'scim',
   patchAnswers: 'nothing',
   unversioned: [],
   create: async (context, body) => {

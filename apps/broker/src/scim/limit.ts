@@ -19,8 +19,8 @@ export function scimLimitOf({ method, path, json }: Pick<HttpRequest, 'method' |
 /** Deeper than any body of SCIM nests what matters here: Bulk, its data, a PATCH in it, the value of an operation. */
 const deepest = 8
 
-/** It only chooses a limit: what looks like a goodbye and is none costs nothing. */
-function saysGone(value: unknown, depth = 0): boolean {
+/** For a limit or a line of the trail: what looks like a goodbye and is none costs nothing. */
+export function saysGone(value: unknown, depth = 0): boolean {
   if (typeof value !== 'object' || value === null || depth > deepest) return false
   if (Array.isArray(value)) return value.some((one) => saysGone(one, depth + 1))
   let [isOfActive, hasFalse] = [false, false]

@@ -6,14 +6,14 @@ import { type Projection, parseProjection } from '@drawbridge/core/scim/projecti
 import type { ResourceType } from '@drawbridge/core/scim/resource-type'
 import { pickWords, type SearchWords, searchWordsOf } from '@drawbridge/core/scim/search-request'
 import { meetsIfMatch } from '@drawbridge/core/scim/version'
-import type { ScimCaller } from '@drawbridge/store/scim-users'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
+import type { ScimBearer } from './bearer.js'
 import type { Condition, ScimContext } from './resource-kind.js'
 import { refuseScim, scimBaseUrl } from './scim-answer.js'
 
-export const contextOf = (http: Pick<HttpRequest<unknown, ScimCaller>, 'caller' | 'tenant'>, deps: BrokerDeps): ScimContext => ({
+export const contextOf = (http: Pick<HttpRequest<unknown, ScimBearer>, 'caller' | 'tenant'>, deps: BrokerDeps): ScimContext => ({
   deps,
   caller: http.caller,
   baseUrl: scimBaseUrl(http, deps),

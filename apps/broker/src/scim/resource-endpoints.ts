@@ -6,12 +6,12 @@ import { asksFor, nothingAsked, type Projection, project } from '@drawbridge/cor
 import type { ResourceType } from '@drawbridge/core/scim/resource-type'
 import type { SearchWords } from '@drawbridge/core/scim/search-request'
 import { isKnownVersion } from '@drawbridge/core/scim/version'
-import type { ScimCaller } from '@drawbridge/store/scim-users'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest } from '../http/endpoint.js'
-import { authorizeScim } from './bearer.js'
+import { authorizeScim, type ScimBearer } from './bearer.js'
 import { changeOne } from './change.js'
+import { authorizeChangeOf } from './demand-scope.js'
 import {
   conditionOf,
   contextOf,
@@ -40,7 +40,7 @@ const placesOf = ({ type, maxBodyBytes }: ScimKind) => {
 
 const idOf = ({ params }: Pick<HttpRequest, 'params'>): string => params['id'] ?? ''
 
-const askedOf = (method: AskedChange['method'], http: HttpRequest<GivenBody<unknown>, ScimCaller>): AskedChange => ({
+const askedOf = (method: AskedChange['method'], http: HttpRequest<GivenBody<unknown>, ScimBearer>): AskedChange => ({
   ...{ method, id: idOf(http), body: http.parsed.body },
   condition: conditionOf(http.headers['if-match']),
 })
@@ -55,12 +55,12 @@ const answer = (type: ResourceType, outcome: Result<JsonObject, ScimError>, proj
 
 function searching(kind: ScimKind): readonly Endpoint[] {
   const { path, noun, common } = placesOf(kind)
-  const run = async (http: HttpRequest<SearchWords, ScimCaller>, deps: BrokerDeps): Promise<Answer> => {
+  const run = async (http: HttpRequest<SearchWords, ScimBearer>, deps: BrokerDeps): Promise<Answer> => {
     const found = await searchKind(contextOf(http, deps), kind, http.parsed)
     return found.ok ? scimJson(found.value) : refuseScim(found.error)
   }
   return [
-    endpoint<SearchWords, ScimCaller>({
+    endpoint<SearchWords, ScimBearer>({
       ...common,
       method: 'GET',
       path,
@@ -69,7 +69,7 @@ function searching(kind: ScimKind): readonly Endpoint[] {
       parse: parsing(wordsOfQuery),
       run,
     }),
-    endpoint<SearchWords, ScimCaller>({
+    endpoint<SearchWords, ScimBearer>({
       ...common,
       method: 'POST',
       path: `${path}/.search`,
@@ -84,7 +84,7 @@ function searching(kind: ScimKind): readonly Endpoint[] {
 function reading(kind: ScimKind): readonly Endpoint[] {
   const { type } = kind
   const { one, noun, common } = placesOf(kind)
-  const read = endpoint<Projection, ScimCaller>({
+  const read = endpoint<Projection, ScimBearer>({
     ...common,
     method: 'GET',
     path: one,
@@ -106,9 +106,10 @@ function reading(kind: ScimKind): readonly Endpoint[] {
 
 function writing(kind: ScimKind): readonly Endpoint[] {
   const { type } = kind
-  const { path, one, noun, common } = placesOf(kind)
+  const { path, one, noun, common: places } = placesOf(kind)
+  const common = { ...places, authorize: authorizeChangeOf(kind) }
   const away = type.name === 'User' ? '; active: false takes everything away' : ''
-  const create = endpoint<GivenBody<unknown>, ScimCaller>({
+  const create = endpoint<GivenBody<unknown>, ScimBearer>({
     ...common,
     addressLimit: 'scim_create_address',
     method: 'POST',
@@ -118,7 +119,7 @@ function writing(kind: ScimKind): readonly Endpoint[] {
     parse: parsing(givenBody(type, ok)),
     run: async (http, deps) => answer(type, await kind.create(contextOf(http, deps), http.parsed.body), http.parsed.projection, 201),
   })
-  const replace = endpoint<GivenBody<unknown>, ScimCaller>({
+  const replace = endpoint<GivenBody<unknown>, ScimBearer>({
     ...common,
     addressLimit: 'scim_address',
     method: 'PUT',
@@ -131,7 +132,7 @@ function writing(kind: ScimKind): readonly Endpoint[] {
       return answer(type, await changeOne(kind, contextOf(http, deps), askedOf('PUT', http), projection), projection)
     },
   })
-  const patch = endpoint<GivenBody<unknown>, ScimCaller>({
+  const patch = endpoint<GivenBody<unknown>, ScimBearer>({
     ...common,
     addressLimit: 'scim_address',
     method: 'PATCH',
@@ -150,7 +151,7 @@ function writing(kind: ScimKind): readonly Endpoint[] {
       return empty(204, { headers: { location, etag } })
     },
   })
-  const remove = endpoint<undefined, ScimCaller>({
+  const remove = endpoint<undefined, ScimBearer>({
     ...common,
     addressLimit: 'scim_address',
     method: 'DELETE',

@@ -5,13 +5,14 @@ import type { JsonObject } from '@drawbridge/core/scim/json'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import type { Projection } from '@drawbridge/core/scim/projection'
 import type { ResourceType } from '@drawbridge/core/scim/resource-type'
+import type { ScimScope } from '@drawbridge/core/scim/scope'
 import type { SearchAnswer, SearchQuestion } from '@drawbridge/store/scim-search'
-import type { ScimCaller } from '@drawbridge/store/scim-users'
 import type { BrokerDeps } from '../deps.js'
+import type { ScimBearer } from './bearer.js'
 
 export type ScimContext = {
   readonly deps: BrokerDeps
-  readonly caller: ScimCaller
+  readonly caller: ScimBearer
   /** Of the tenant's SCIM endpoints, without a slash at its end. */
   readonly baseUrl: string
 }
@@ -30,6 +31,8 @@ export type AskedChange = { readonly method: 'PUT' | 'PATCH'; readonly id: strin
 export type ScimKind = {
   readonly type: ResourceType
   readonly maxBodyBytes: number
+  /** The least that a token needs to change one, or to have it gone. */
+  readonly changedWith: ScimScope
   /** How a PATCH is answered where no attributes are asked for. */
   readonly patchAnswers: 'resource' | 'nothing'
   /** Attributes that become others without a new version of the resource: an answer with them is never said to be known. */

@@ -9,12 +9,17 @@ import { tenantOf } from '../http/endpoint.js'
 export const scimJson = (body: JsonObject, status = 200, headers: Readonly<Record<string, string>> = {}): Answer =>
   json(body, { status, contentType: scimContentType, headers: { 'cache-control': 'no-store', ...headers } })
 
+/** @spec RFC 6750 §3.1 */
+const challenges: Readonly<Record<number, string>> = { 401: 'Bearer realm="scim"', 403: 'Bearer realm="scim", error="insufficient_scope"' }
+const ofScope: readonly ScimError['reason'][] = ['scim_scope_missing', 'scim_scope_exceeded']
+
 export function refuseScim(error: ScimError): Answer {
   const { status } = scimErrors[error.reason]
+  const challenge = status === 401 || ofScope.includes(error.reason) ? challenges[status] : undefined
   return json(scimErrorBody(error), {
     status,
     contentType: scimContentType,
-    headers: { 'cache-control': 'no-store', ...(status === 401 ? { 'www-authenticate': 'Bearer realm="scim"' } : {}) },
+    headers: { 'cache-control': 'no-store', ...(challenge === undefined ? {} : { 'www-authenticate': challenge }) },
     refusal: { reason: error.reason, ...(error.detail === undefined ? {} : { detail: { detail: error.detail } }) },
   })
 }

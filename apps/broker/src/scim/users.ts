@@ -52,6 +52,7 @@ async function change(
 export const usersKind: ScimKind = {
   type: userType,
   maxBodyBytes: scimLimits.bodyBytes,
+  changedWith: 'scim:users',
   patchAnswers: 'resource',
   unversioned: ['groups'],
   create: async (context, body) => {

@@ -58,7 +58,12 @@ async function identifierOf(client: AdminClient, tenant: string, named: string):
   return found?.['identifier'] === undefined ? err(impossible(`there is no resource ${named}`)) : ok(found['identifier'])
 }
 
-const scimTokenShape = z.object({ connectionId: z.string(), revokedAt: z.string().nullable(), expiresAt: z.string().nullable() })
+const scimTokenShape = z.object({
+  connectionId: z.string(),
+  scope: z.string(),
+  revokedAt: z.string().nullable(),
+  expiresAt: z.string().nullable(),
+})
 
 /** A token of the directory: the one that was named, or one for ten minutes. No directory is begun by a drill: a first token would shut people out. */
 async function openDirectory({ client, tenant, connectionId }: Place, { secret }: Asked): Answer<Directory> {
@@ -73,12 +78,12 @@ async function openDirectory({ client, tenant, connectionId }: Place, { secret }
     .array(scimTokenShape)
     .parse(listed.value)
     .filter(
-      ({ connectionId: of, revokedAt, expiresAt: endsAt }) =>
-        of === connectionId && revokedAt === null && (endsAt === null || new Date(endsAt) > new Date()),
+      ({ connectionId: of, scope, revokedAt, expiresAt: endsAt }) =>
+        of === connectionId && scope !== 'scim:read' && revokedAt === null && (endsAt === null || new Date(endsAt) > new Date()),
     )
   if (living.length === 0) return err(impossible('no directory speaks SCIM for this connection: drill with --by admin'))
   const expiresAt = new Date(Date.now() + tokenSeconds * 1000).toISOString()
-  const made = await client.call('POST', tokens, { connectionId, name: 'drill', expiresAt })
+  const made = await client.call('POST', tokens, { connectionId, name: 'drill', scope: 'scim:users', expiresAt })
   if (!made.ok) return made
   const { id, secret: own } = z.object({ id: z.string(), secret: z.string() }).parse(made.value)
   return ok({ scim, secret: own, remove: () => client.call('DELETE', `${tokens}/${id}`) })

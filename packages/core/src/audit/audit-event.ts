@@ -166,6 +166,8 @@ export const auditEvents = {
   'scim_group.updated':
     'The directory of the company changed a group; the detail counts whom it added and took away. restored: whom a refused request had left nothing by it. unknown: ids that it named and this directory does not have.',
   'scim_token.created': 'A token for the SCIM endpoint was made.',
+  'scim_token.exceeded':
+    'ALARM: A directory asked for a change that the scope of its token does not cover, and it was not made. The detail says what was asked and which scope it needs; takesAway: whoever was to lose something by it still has it.',
   'scim_token.revoked': 'A token for the SCIM endpoint was revoked.',
   'scim_user.created': 'The directory of the company created a person.',
   'scim_user.deleted': 'The directory of the company deleted a person.',

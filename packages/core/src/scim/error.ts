@@ -6,7 +6,13 @@ export const scimErrors = {
     status: 403,
     scimType: undefined,
     spec: 'RFC 6750 §3.1',
-    say: 'the access token does not hold the scope scim',
+    say: 'the access token holds no scope of SCIM',
+  },
+  scim_scope_exceeded: {
+    status: 403,
+    scimType: undefined,
+    spec: 'RFC 6750 §3.1',
+    say: 'the scope of the token does not cover this change, which was not made',
   },
   scim_body_malformed: {
     status: 400,
@@ -87,9 +93,6 @@ export type ScimErrorBody = {
   readonly scimType?: string
   readonly detail: string
 }
-
-/** The scope of an access token with which a client speaks SCIM. */
-export const scimScope = 'scim'
 
 /** Okta's test compares it exactly. */
 export const scimContentType = 'application/scim+json; charset=utf-8'

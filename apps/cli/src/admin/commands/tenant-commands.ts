@@ -227,6 +227,7 @@ const directory: readonly AdminCommand[] = [
         ['id', 'id'],
         ['name', 'name'],
         ['connection', 'connectionId'],
+        ['scope', 'scope'],
         ['last used', 'lastUsedAt'],
         ['expires', 'expiresAt'],
         ['revoked', 'revokedAt'],
@@ -236,12 +237,16 @@ const directory: readonly AdminCommand[] = [
   },
   {
     name: 'scim-token create',
-    does: 'Make the bearer token with which the IdP provisions a connection; shown once, at most two live; or let an OAuth client do so',
+    does: 'Make the bearer token with which the IdP provisions a connection; shown once, at most two live with one scope; or let an OAuth client do so',
     takes: ['tenant', 'connection'],
     flags: {
       name: { kind: 'text', says: 'what it is called in the list', required: true },
       'expires-at': { kind: 'text', says: 'when it ends, in UTC; default: never' },
-      'client-id': { kind: 'text', says: 'an OAuth client with client_credentials and the scope scim, instead of a secret' },
+      'client-id': { kind: 'text', says: 'an OAuth client with client_credentials and scopes of SCIM, instead of a secret' },
+      scope: {
+        kind: 'text',
+        says: 'the most that it may do: scim:read, scim:users (people, and that they leave), or scim (groups, too); default: scim',
+      },
     },
     call: { method: 'POST', path: '/tenants/{tenant}/scim-tokens', inBody: { connection: 'connectionId' } },
     done: 'The secret is shown this once.',
