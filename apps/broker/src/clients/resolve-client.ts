@@ -124,7 +124,7 @@ async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: Client
   const { documentHosts } = tenant.clientRegistration
   const fetched = await fetchClientMetadataDocument(deps, { url: id, documentHosts, isVouchedFor: known?.preApproved === true })
   if (!fetched.ok) {
-    if (known && isPublishersWord(fetched.error)) await withdraw(deps, known)
+    if (known && isPublishersWord(fetched.error)) await withdraw(deps, known, fetched.error.reason)
     return fetched
   }
   const { document, expiresAt } = fetched.value
@@ -146,9 +146,9 @@ async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: Client
   return written ? ok(written) : err({ reason: 'client_unknown' })
 }
 
-/** The first time is written down, for every process. */
-async function withdraw(deps: BrokerDeps, known: Client): Promise<void> {
+/** The first time is written down, for every process, and told. */
+async function withdraw(deps: BrokerDeps, known: Client, reason: string): Promise<void> {
   if (known.documentWithdrawnAt !== undefined) return
-  const marked = await inTenant(deps.database, known.tenantId, (db) => markDocumentWithdrawn(db, known, deps.clock.now()))
+  const marked = await inTenant(deps.database, known.tenantId, (db) => markDocumentWithdrawn(db, known, { now: deps.clock.now(), reason }))
   if (marked) deps.clients.keep(marked)
 }

@@ -19,6 +19,8 @@ export const auditEvents = {
   'consent.withdrawn': 'An admin forgot what a person had agreed to, and ended what her client held by it.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
+  'client.document_withdrawn':
+    'The publisher of the document by which a client describes itself says that there is none any more, or sent none that does: minutes later it gets no tokens, until a good one is there. Told of one client once a day.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
   'client.machine_access_changed':
     'An admin said what a client of the front issuer may have in its own name; what it held by what is gone or less ended.',
