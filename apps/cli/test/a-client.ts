@@ -90,6 +90,8 @@ export type Person = {
   readonly withMfa?: boolean
   readonly atConsent?: 'allow' | 'deny' | 'wait'
   readonly company?: string
+  /** What she says at the front where she works; her address at the company, where nothing is said. */
+  readonly organisation?: string
 }
 export type Walked = {
   readonly page: Page
@@ -107,7 +109,9 @@ export async function walk(first: Page, person: Person): Promise<Walked> {
       page.forms.some(({ id, controls }) => id === what || controls.some((c) => `${c.name}=${c.value}` === what))
     if (page.text.includes('Where do you work?')) {
       seen.push('whose')
-      page = await page.form('organisation').submit({ organisation: `${person.name}@${person.company ?? 'acme'}.example` })
+      page = await page
+        .form('organisation')
+        .submit({ organisation: person.organisation ?? `${person.name}@${person.company ?? 'acme'}.example` })
     } else if (can('answer=continue')) {
       seen.push('notice')
       page = await page.form('answer=continue').submit({ answer: 'continue' })

@@ -179,7 +179,7 @@ export async function makeCustomer(
   return { resource: used.resource, credential: used.credential, scimToken, connectionId: connection['id'] ?? '' }
 }
 
-/** The customer, and the MCP server that trusts the issuer. */
+/** The customer, and the MCP server that trusts its issuer; the front issuer mints for it, too. */
 async function setUpCustomer(
   admin: Production['admin'],
   simulator: Simulator,
@@ -187,7 +187,8 @@ async function setUpCustomer(
 ): Promise<Pick<Production, 'credential'> & { readonly server: ExampleMcpServer }> {
   const port = await freePort()
   const resource = `http://127.0.0.1:${port}/mcp`
-  const { credential } = await makeCustomer(admin, simulator, { brokersAt: balancer.url, resource })
+  const shared = await shareResource(admin, resource)
+  const { credential } = await makeCustomer(admin, simulator, { brokersAt: balancer.url, resource: shared })
   const server = await createExampleMcpServer({
     resource,
     port,

@@ -9,7 +9,8 @@ import { freePort } from '@drawbridge/store/embedded-postgres'
 import { expect } from 'vitest'
 import { aCertificate } from './a-certificate.js'
 import { redirectUri, webRedirectUri } from './a-client.js'
-import type { Company, Hands } from './a-product.js'
+import { aClientAt, approve, aResourceAt, aServerAt, believed, isFront, issuerOf, type Place } from './a-place.js'
+import type { Hands } from './a-product.js'
 import { aStartedProduct } from './a-started-product.js'
 
 type Known = { readonly options: Omit<LoginOptions, 'browser'>; readonly gates: readonly string[] }
@@ -17,10 +18,14 @@ export const knownBy = ['a metadata document', 'dynamic registration', 'the admi
 export type KnownBy = (typeof knownBy)[number]
 export type SdkWorld = {
   readonly product: Hands
+  /** The issuer of a company, or the front issuer. */
+  issuer(place: Place): string
   /** `path`: of its identifier; nothing: the resource is the whole host. */
-  server(company: Company, path?: string): Promise<ExampleMcpServer>
-  /** `gates`: what a person meets on her way. */
-  client(company: Company, by: KnownBy): Promise<Known>
+  server(place: Place, path?: string): Promise<ExampleMcpServer>
+  /** One after the other, at one address: whichever was asked for last is there. */
+  movingServer(): Promise<(place: Place) => Promise<ExampleMcpServer>>
+  /** `gates`: what a person meets on her way; at the front she is asked where she works before all else. */
+  client(place: Place, by: KnownBy): Promise<Known>
   stop(): Promise<void>
 }
 
@@ -35,29 +40,49 @@ export async function anSdkWorld(): Promise<SdkWorld> {
     response.setHeader('content-type', 'application/json').end(JSON.stringify(clientDocument(documentUrl)))
   }).listen(Number(new URL(origin).port), '127.0.0.1')
   const product = await aStartedProduct({ DRAWBRIDGE_ALLOWED_ORIGINS: origin, NODE_EXTRA_CA_CERTS: certificateFile })
-  const servers: ExampleMcpServer[] = []
-  const ways: Readonly<Record<KnownBy, (company: Company) => Promise<Known>>> = {
+  expect((await product.admin('POST', '/front-issuer')).status).toBeLessThan(300)
+  const servers = new Set<ExampleMcpServer>()
+  const ways: Readonly<Record<KnownBy, (place: Place) => Promise<Known>>> = {
     'a metadata document': async () => ({ options: { redirectUrl: redirectUri, clientMetadataUrl: documentUrl }, gates: unknownClient }),
     'dynamic registration': async () => ({ options: { redirectUrl: redirectUri }, gates: unknownClient }),
-    'the admin, who approved it': async (company) => {
-      const body = { name: 'Reviewed agent', redirectUris: [webRedirectUri], preApproved: true }
-      const { status, json } = await product.admin('POST', `/tenants/${company}/clients`, body)
-      expect(status).toBe(201)
-      const client = { client_id: String(json['clientId']), issuer: product.issuer(company) }
+    'the admin, who approved it': async (place) => {
+      const { id } = await aClientAt(product, place, { name: 'Reviewed agent', redirectUris: [webRedirectUri] })
+      await approve(product, place, id)
+      const client = { client_id: id, issuer: issuerOf(product, place) }
       return { options: { redirectUrl: webRedirectUri, client }, gates: ['sign-in'] }
     },
   }
   return {
     product,
-    server: async (company, path = '/mcp') => {
-      const server = await aServerOf(product, company, path)
-      servers.push(server)
+    issuer: (place) => issuerOf(product, place),
+    server: async (place, path) => {
+      const server = await aServerAt(product, place, path)
+      servers.add(server)
       return server
     },
-    client: (company, by) => ways[by](company),
+    movingServer: async () => {
+      const port = await freePort()
+      const resource = `http://127.0.0.1:${port}/mcp`
+      const credential = await aResourceAt(product, { resource, name: 'Documents that move', at: ['acme', 'front for acme'] })
+      let there: ExampleMcpServer | undefined
+      return async (place) => {
+        if (there !== undefined) {
+          servers.delete(there)
+          await there.close()
+        }
+        there = await createExampleMcpServer({ resource, port, issuers: [believed(product, place, credential)] })
+        servers.add(there)
+        await there.guard.start()
+        return there
+      }
+    },
+    client: async (place, by) => {
+      const known = await ways[by](place)
+      return { ...known, gates: [...(isFront(place) ? ['whose'] : []), ...known.gates] }
+    },
     stop: async () => {
       publisher.close()
-      await Promise.all(servers.map((server) => server.close()))
+      await Promise.all([...servers].map((server) => server.close()))
       await product.stop()
       rmSync(folder, { recursive: true, force: true })
     },
@@ -73,22 +98,3 @@ const clientDocument = (documentUrl: string) => ({
   grant_types: ['authorization_code', 'refresh_token'],
   token_endpoint_auth_method: 'none',
 })
-
-/** The SDK asks the first issuer that a server names, so each company has a server that trusts its issuer alone. */
-async function aServerOf(product: Hands, company: Company, path: string): Promise<ExampleMcpServer> {
-  const port = await freePort()
-  const resource = `http://127.0.0.1:${port}${path}`
-  const scopes = [
-    { name: 'documents:read', description: 'Find and read documents', tier: 'read', isDefault: true },
-    { name: 'documents:write', description: 'Write documents', tier: 'write' },
-  ]
-  const made = await product.admin('POST', `/tenants/${company}/resources`, {
-    identifier: resource,
-    name: `Documents of ${company}${path}`,
-    scopes,
-  })
-  const { status, json } = await product.admin('POST', `/tenants/${company}/resources/${String(made.json['id'])}/credentials`, {})
-  expect([made.status, status]).toEqual([201, 201])
-  const credential = { id: String(json['id']), secret: String(json['secret']) }
-  return createExampleMcpServer({ resource, port, issuers: [{ issuer: product.issuer(company), credential }] })
-}

@@ -13,9 +13,13 @@ const asked = {
   seconds: Number(process.env['DRAWBRIDGE_FAULTS_SECONDS'] ?? 0),
   seed: process.env['DRAWBRIDGE_FAULTS_SEED'],
   queue: process.env['DRAWBRIDGE_FAULTS_QUEUE'],
+  awaySeconds: Number(process.env['DRAWBRIDGE_FAULTS_AWAY_SECONDS'] ?? 0),
+  restTimes: Number(process.env['DRAWBRIDGE_FAULTS_REST_TIMES'] ?? 1),
 }
 const fixedSeed = 20_261_129
 const seconds = asked.seconds || 6
+/** Small, somebody is away for most of the run. */
+const awaySeconds = asked.seconds > 0 ? asked.awaySeconds : 4
 /** Where ids are kept of what happens once. */
 const remembered = 'replays'
 const aSeed = () => randomInt(2 ** 31 - 1)
@@ -40,7 +44,7 @@ describe.each(engines)('with the queue on %s', (engine) => {
   let fleet: ShakenFleet
   beforeAll(async () => {
     fleet = await aShakenFleet(engine, asked.seconds === 0)
-  }, 240_000)
+  }, 600_000)
   afterAll(() => fleet?.stop(), 60_000)
 
   // Small, the fixed seed runs on PostgreSQL and a drawn one where there is another queue.
@@ -49,7 +53,7 @@ describe.each(engines)('with the queue on %s', (engine) => {
   it.each(seeds)(
     'seed %i: every acknowledged end holds everywhere, nothing is done twice, nobody is shut out without one',
     async (seed) => {
-      await nothingIsLost(fleet, { seed, seconds })
+      await nothingIsLost(fleet, { seed, seconds, awaySeconds, restTimes: asked.restTimes })
     },
     limitMs,
   )
@@ -67,7 +71,7 @@ describe.each(engines)('with the queue on %s', (engine) => {
   )
 
   it(
-    'the ledger notices notices that were dropped, and signals that are done as often as they are said',
+    'the ledger notices notices that were dropped, signals that are done as often as they are said, and what is given up because its receiver is away',
     async () => {
       const run = (sql: string) => asOwner(fleet.postgres.ownerUrl, sql)
       await run('CREATE FUNCTION dropped() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$')
@@ -78,7 +82,13 @@ describe.each(engines)('with the queue on %s', (engine) => {
       await run(
         `CREATE TRIGGER forgotten AFTER INSERT ON ${remembered} FOR EACH ROW WHEN (NEW.kind = 'security_event_token') EXECUTE FUNCTION forgotten()`,
       )
-      const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 3, isShaken: false, noticeMs: 2000 })
+      await run(`CREATE FUNCTION impatient() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN NEW.dead_at = now(); NEW.expires_at = now() + interval '1 day'; RETURN NEW; END $$`)
+      await run(
+        'CREATE TRIGGER impatient BEFORE UPDATE ON deliveries FOR EACH ROW WHEN (NEW.reason IS NOT NULL AND NEW.expires_at IS NULL) EXECUTE FUNCTION impatient()',
+      )
+      const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 3, awaySeconds: 2, isShaken: false, noticeMs: 2000 })
+      expect(contradictions).toContainEqual(expect.stringMatching(/deliveries that were given up: \d+/))
       expect(contradictions).toContainEqual(expect.stringMatching(/guard-\d still calls a token of \w+ active, whose end was acknowledged/))
       expect(contradictions).toContainEqual(expect.stringMatching(/\d+ signals were done; \d+ were sent/))
       expect(contradictions).toContainEqual(expect.stringMatching(/broker-\d refused .* and nothing was taken away since/))

@@ -99,6 +99,19 @@ describe('an agent with an assertion', () => {
     expect(await bring({}, { DPoP })).toMatchObject({ token_type: 'dpop' })
   })
 
+  it('of openid-client gets one for a SAML assertion, with a key of its own where it wants that, and is told why not', async () => {
+    const config = await configured(agent.id, agent.atFront.secret)
+    const bring = async (change: Parameters<typeof agent.assertSaml>[0], { tenant = 'acme', options = {} as openid.DPoPOptions } = {}) => {
+      const form = { assertion: await agent.atFront.assertSaml(change), resource, scope: 'documents:read', tenant }
+      return openid.genericGrantRequest(config, grantType('saml2-bearer'), form, options)
+    }
+    expect(await bring({})).toMatchObject({ token_type: 'bearer', scope: 'documents:read' })
+    const DPoP = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair())
+    expect(await bring({}, { options: { DPoP } })).toMatchObject({ token_type: 'dpop' })
+    await expect(bring({ isUnsigned: true })).rejects.toMatchObject({ error: 'invalid_grant', status: 400 })
+    await expect(bring({}, { tenant: 'globex' })).rejects.toMatchObject({ status: expect.any(Number) })
+  })
+
   it('of the MCP SDK comes to a tool, knowing nothing of tenants, and not after the company has killed the trust', async () => {
     const asked: unknown[] = []
     const connected = async () => {
@@ -157,6 +170,17 @@ describe('a server that goes on to another one', () => {
     const told = { client_id: gateway.id, act: { sub: gateway.id }, tenant: 'acme' }
     expect(await oauth.validateJwtAccessToken(as, asResource, gateway.target, insecure)).toMatchObject(told)
     await expect(oauth.processGenericTokenEndpointResponse(as, of, await request('globex'))).rejects.toThrow()
+  })
+
+  it('by openid-client gets one that is bound to a key of its own, and hears for which resource it may have none', async () => {
+    const config = await configured(gateway.id, gateway.secret)
+    const token = await hers('acme')
+    const ask = (change: Record<string, string>, options?: openid.DPoPOptions) =>
+      openid.genericGrantRequest(config, grantType('token-exchange'), { ...asked(token), ...change }, options)
+    const DPoP = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair())
+    expect(await ask({}, { DPoP })).toMatchObject({ token_type: 'dpop', issued_token_type: accessToken })
+    await expect(ask({ resource: product.mcpUrl })).rejects.toMatchObject({ error: 'invalid_target' })
+    await expect(ask({ scope: 'documents:write' })).rejects.toMatchObject({ error: 'invalid_scope' })
   })
 
   it('is let in with the company and who acts, and no more by the same guard after the vendor has ended the client', async () => {

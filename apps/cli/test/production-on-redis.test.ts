@@ -4,11 +4,11 @@ import { freePort } from '@drawbridge/store/embedded-postgres'
 import { asOwner } from '@drawbridge/testkit/database'
 import { hasTool } from '@drawbridge/testkit/required-tool'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { anAttempt, logIn, post, redeem, refreshAt, registerAt } from './a-client.js'
+import { type Attempt, anAttempt, logIn, post, redeem, refreshAt, registerAt } from './a-client.js'
 import { holdTables } from './a-held-table.js'
 import { answers, aProcess, stackLine, statusOf, until } from './a-process.js'
 import { eventually } from './a-product.js'
-import { aProduction, issuer, type Part, type Production } from './a-production.js'
+import { aProduction, issuer, type Part, type Production, publicUrl } from './a-production.js'
 import { aSlowRequest, takesConnections } from './a-slow-request.js'
 import { codeIn, describeRaces } from './races-at-brokers.js'
 
@@ -50,14 +50,44 @@ onRedis('two brokers and two workers as processes, queue on Redis', () => {
       const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
       return (await post(`${at}/introspect`, { token }, { authorization })).json['active']
     }
-    describeRaces(() => ({
-      issuer,
-      at: production.brokers.map(({ port }) => `http://127.0.0.1:${port}/t/initech`),
+    const alone = { name: 'Worker', grantTypes: ['client_credentials'], scopeCeiling: ['documents:read'] }
+    const registered = async (path: string, over: object) => {
+      const { status, json } = await production.admin('POST', `${path}/clients`, { ...alone, ...over })
+      expect({ status, json }).toMatchObject({ status: 201 })
+      return String(json['clientId'])
+    }
+    const brokersAt = (path: string) => ({
+      issuer: `${publicUrl}${path}`,
+      at: production.brokers.map(({ port }) => `http://127.0.0.1:${port}${path}`),
       resource: production.mcpUrl,
-      signIn: async (attempt) => codeIn((await logIn(attempt, { name: 'ada' }, production.browser())).page),
-      admin: (method, path, body) => production.admin(method, `/tenants/initech${path}`, body),
+      // At the front the short name of her company leads her there.
+      signIn: async (attempt: Attempt) =>
+        codeIn((await logIn(attempt, { name: 'ada', organisation: 'initech' }, production.browser())).page),
+      admin: (method: string, of: string, body?: unknown) => production.admin(method, `/tenants/initech${of}`, body),
       isActive: introspect,
-    }))
+    })
+
+    describe('at a company’s issuer', () => {
+      describeRaces(() => ({
+        ...brokersAt('/t/initech'),
+        aMachine: async (over) => ({ id: await registered('/tenants/initech', over), says: {} }),
+      }))
+    })
+
+    describe('at the front issuer', () => {
+      describeRaces(() => ({
+        ...brokersAt(''),
+        aMachine: async (over) => {
+          const id = await registered('/front-issuer', over)
+          const atCompany = `/tenants/initech/front-clients/${id}`
+          const access = [{ resource: production.mcpUrl, scopes: ['documents:read'] }]
+          const known = await production.admin('POST', atCompany)
+          const given = await production.admin('PUT', `${atCompany}/machine-access`, { access })
+          expect([known.status, given.status]).toEqual([200, 200])
+          return { id, says: { tenant: 'initech' } }
+        },
+      }))
+    })
   })
 
   it('a login that wanders between the brokers ends in tokens that the tool and both brokers take', async () => {

@@ -1,4 +1,7 @@
-/** Twenty at once, at several brokers on one database: what may happen once happens once, whoever is asked; told once, run on brokers in one process and on processes. */
+/**
+ * Twenty at once, at several brokers on one database: what may happen once happens once, whoever is asked; told once, run on brokers in one process and on
+ * processes, at a company's issuer and at the front.
+ */
 import { generateKeyPairSync } from 'node:crypto'
 import { type ADpopKey, aDpopKey } from '@drawbridge/testkit/a-dpop-key'
 import { SignJWT } from 'jose'
@@ -16,6 +19,8 @@ export type RacedBrokers = {
   readonly signIn: (attempt: Attempt) => Promise<string>
   /** Of the tenant; `path` begins below it. */
   readonly admin: (method: string, path: string, body?: unknown) => Promise<Answered>
+  /** Registers one that acts in its own name and may read; answers with its id, and with what it says beside to get a token. */
+  readonly aMachine: (over: object) => Promise<{ readonly id: string; readonly says: Readonly<Record<string, string>> }>
   readonly isActive: (at: string, token: string) => Promise<unknown>
 }
 
@@ -78,17 +83,10 @@ export function describeRaces(theBrokers: () => RacedBrokers): void {
   })
 
   it('one assertion of a client is believed once (RFC 7523 §3 jti)', async () => {
-    const { issuer, admin, resource } = theBrokers()
+    const { issuer, aMachine, resource } = theBrokers()
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const made = await admin('POST', '/clients', {
-      name: 'Nightly job',
-      grantTypes: ['client_credentials'],
-      tokenEndpointAuthMethod: 'private_key_jwt',
-      jwks: { keys: [publicKey.export({ format: 'jwk' })] },
-      scopeCeiling: ['documents:read'],
-    })
-    expect(made.status).toBe(201)
-    const clientId = String(made.json['clientId'])
+    const jwks = { keys: [publicKey.export({ format: 'jwk' })] }
+    const { id: clientId, says } = await aMachine({ tokenEndpointAuthMethod: 'private_key_jwt', jwks })
     const assertion = await new SignJWT({ jti: 'once' })
       .setProtectedHeader({ alg: 'ES256' })
       .setIssuer(clientId)
@@ -102,6 +100,7 @@ export function describeRaces(theBrokers: () => RacedBrokers): void {
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
         client_assertion: assertion,
         resource,
+        ...says,
       }),
     )
     expect(kinds(answers)).toEqual({ '200 Bearer': 1, '401 invalid_client': atOnce - 1 })

@@ -317,7 +317,7 @@ it('an address that is gone says nothing of the one that an admin has named mean
   await sweep()
   expect(await countOf(fixture, 'webhook_endpoints WHERE disabled_at IS NOT NULL')).toBe(0)
   // Nor is the message lost that the old address did not take.
-  now = addSeconds(now, deliveryLimits.longestPauseSeconds)
+  now = addSeconds(now, deliveryLimits.longestPauseSeconds.message)
   await deliverDue(deps)
   expect(receiver.heard.map(({ path, headers }) => [path, headers['webhook-id'] === receiver.heard[0]?.headers['webhook-id']])).toEqual([
     ['/old', true],
@@ -333,7 +333,7 @@ it('one success ends the time of failing', async () => {
   await deliverDue(deps)
   expect(await countOf(fixture, 'delivery_destinations WHERE failing_since IS NOT NULL')).toBe(1)
   receiver.answerWith(200)
-  now = addSeconds(now, deliveryLimits.longestPauseSeconds)
+  now = addSeconds(now, deliveryLimits.longestPauseSeconds.message)
   await deliverDue(deps)
   expect(await countOf(fixture, 'delivery_destinations WHERE failing_since IS NOT NULL')).toBe(0)
 })

@@ -124,7 +124,7 @@ it('of what has an order, the oldest comes first and nothing overtakes it, while
   await deliverDue(deps)
   expect(paths().sort()).toEqual(['/one', '/one', '/two', '/two'])
   receiver.forget()
-  later(deliveryLimits.longestPauseSeconds)
+  later(deliveryLimits.longestPauseSeconds.message)
   const firsts = (await listed()).filter(({ state, orderKey }) => state === 'waiting' && orderKey === people[0]).map(({ id }) => id)
   await deliverDue(deps)
   await deliverDue(deps)
@@ -133,17 +133,16 @@ it('of what has an order, the oldest comes first and nothing overtakes it, while
   expect(heard).toEqual(order.map(({ id }) => id))
 })
 
-it('a message that its receiver does not want holds up nobody, and is given up after its tries with the reason', async () => {
+it('a message that its receiver does not want holds up nobody, and is given up when it is old, with the reason', async () => {
   receiver.answerWith(400)
   await tell(acme, 'subject', people[1] ?? '')
   await deliverDue(deps)
   await tell(acme, 'subject', people[2] ?? '')
   expect(await deliverDue(deps)).toBe(1) // the destination is not paused
-  await asOwner(fixture.ownerUrl, 'UPDATE deliveries SET attempts = $1', [deliveryLimits.attempts - 1])
-  later(deliveryLimits.longestPauseSeconds)
+  later(deliveryLimits.ageSeconds)
   await deliverDue(deps)
   expect(await listed()).toMatchObject([
-    { state: 'dead', reason: 'answered 400', attempts: deliveryLimits.attempts },
+    { state: 'dead', reason: 'answered 400', attempts: 2 },
     { state: 'dead', reason: 'answered 400' },
   ])
   expect(await deps.metrics.print()).toContain('drawbridge_deliveries_total{kind="backchannel_logout",outcome="dead"} 2')
@@ -171,6 +170,33 @@ it('a destination that is down is paused as a whole, tried by a single call, and
     await deliverDue(deps)
   }
   expect((await listed()).filter(({ state }) => state !== 'delivered')).toEqual([])
+})
+
+it('who was down for an hour has all of it within the longest pause of being back', async () => {
+  receiver.answerWith(503)
+  await tell(acme, 'tenant', acme.tenant)
+  const waiting = (await listed()).length
+  for (let waited = 0; waited < 3600; waited += 20) {
+    await deliverDue(deps)
+    later(20)
+  }
+  receiver.answerWith(200)
+  receiver.heard.length = 0
+  later(deliveryLimits.longestPauseSeconds.destination)
+  while ((await deliverDue(deps)) > 0) continue
+  expect(new Set(jtis()).size).toBe(waiting)
+  expect((await listed()).filter(({ state }) => state !== 'delivered')).toEqual([])
+})
+
+it('a message that was tried very often, while its receiver was away, is not given up for one refusal', async () => {
+  receiver.answerWith(400)
+  await tell(acme, 'subject', people[1] ?? '')
+  await asOwner(fixture.ownerUrl, 'UPDATE deliveries SET attempts = 1000')
+  await deliverDue(deps)
+  receiver.answerWith(200)
+  later(deliveryLimits.longestPauseSeconds.message)
+  await deliverDue(deps)
+  expect(await listed()).toMatchObject([{ state: 'delivered', attempts: 1002 }])
 })
 
 it('nobody else waits for a tenant with very many, nor for a destination that is down', async () => {
@@ -214,7 +240,7 @@ it('what waited in vain for days is given up by the sweep, counted, kept, and fo
 it('what was given up is replayed under its id, in its old place, as if it had never been tried', async () => {
   receiver.answerWith(503)
   await tell(acme, 'subject', people[1] ?? '')
-  await asOwner(fixture.ownerUrl, 'UPDATE deliveries SET attempts = $1', [deliveryLimits.attempts - 1])
+  later(deliveryLimits.ageSeconds)
   await deliverDue(deps)
   const [dead] = await listed()
   expect(dead).toMatchObject({ state: 'dead', reason: 'answered 503' })
@@ -237,7 +263,7 @@ it('a redirect is not followed, and an address that may not be called is given u
     "UPDATE clients SET backchannel_logout_uri = 'http://agent.example/logout' WHERE client_id = 'one' AND tenant_id = $1",
     [acme.tenant],
   )
-  later(deliveryLimits.longestPauseSeconds)
+  later(deliveryLimits.longestPauseSeconds.message)
   await deliverDue(deps)
   expect(await listed()).toMatchObject([{ state: 'dead', reason: 'scheme_refused' }])
   await asOwner(

@@ -9,8 +9,8 @@ import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import {
   type DeliveryKind,
   deliveryLimits,
+  isGivenUp,
   judgeTry,
-  nextAttemptAt,
   pauseSeconds,
   type TryOutcome,
   type Verdict,
@@ -92,13 +92,16 @@ async function settle(deps: JobDeps, db: AcrossDb, delivery: ClaimedDelivery, ve
     await markDead(db, delivery, { now, reason })
     return { outcome: 'dead' }
   }
-  const until = addSeconds(now, pauseSeconds(delivery.failures + 1, chance(deps)))
+  const { whose } = verdict
+  // What its destination did not take waits with it, however often it was tried: it is due as soon as that one is.
+  const failures = whose === 'destination' ? delivery.failures + 1 : delivery.attempts
+  const until = addSeconds(now, pauseSeconds(whose, failures, chance(deps)))
   const failingSince =
-    verdict.whose === 'destination' ? await pauseDestination(db, delivery, { now, until }) : await markDestinationAnswers(db, delivery, now)
-  const dueAt = nextAttemptAt(delivery, now, chance(deps))
-  if (dueAt === undefined) await markDead(db, delivery, { now, reason })
-  else await markDelayed(db, delivery, { dueAt, reason })
-  return { outcome: dueAt === undefined ? 'dead' : 'delayed', failingSince }
+    whose === 'destination' ? await pauseDestination(db, delivery, { now, until }) : await markDestinationAnswers(db, delivery, now)
+  const isOver = isGivenUp(delivery.begunAt, now)
+  if (isOver) await markDead(db, delivery, { now, reason })
+  else await markDelayed(db, delivery, { dueAt: until, reason })
+  return { outcome: isOver ? 'dead' : 'delayed', failingSince }
 }
 
 const chance = ({ random }: Pick<JobDeps, 'random'>): number => random.bytes(4).readUInt32BE() / 2 ** 32

@@ -60,6 +60,8 @@ export function createBrowserLogin(options: LoginOptions): BrowserLogin {
     tokens: () => tokens,
     saveTokens: (saved) => {
       tokens = saved
+      // A server may come to name another issuer, so that whoever is told 401 again asks it anew.
+      discovered = undefined
     },
     redirectToAuthorization: (url) => {
       visits += 1

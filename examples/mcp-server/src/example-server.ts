@@ -76,6 +76,11 @@ async function serve({ guard, handle, path }: Serving, request: IncomingMessage,
   )
   if (!verdict.ok) return sendChallenge(response, verdict.error)
   if (!needed.ok) return sendChallenge(response, guard.refuse(needed.error))
+  // An answer may stream for long: it ends with the access that it was given to.
+  response.once(
+    'close',
+    guard.onEnded(verdict.value, () => response.destroy()),
+  )
   // The adapter's structural type and Node's own differ only in `undefined` against absent.
   const authorized = Object.assign(request, { auth: toAuthInfo(verdict.value) }) as unknown as Parameters<typeof handle>[0]
   await handle(authorized, response, body)

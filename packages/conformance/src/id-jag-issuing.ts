@@ -1,9 +1,21 @@
 /** Signed words about a person for an authorization server of others: what the issuer of ID-JAGs owes. */
 import assert from 'node:assert/strict'
-import { type Answered, aCode, basic, codeForm, type Parameters, post, type Requirement, refusedWith, type Target } from './requirement.js'
+import {
+  type Answered,
+  aCode,
+  basic,
+  codeForm,
+  type Parameters,
+  post,
+  type Requirement,
+  refusedWith,
+  someTokens,
+  type Target,
+} from './requirement.js'
 
 const urn = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
 const draft = 'ID-JAG draft'
+const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 async function refreshTokenOf(target: Target): Promise<string> {
   const { id, secret, redirectUri } = target.worded
@@ -12,12 +24,12 @@ async function refreshTokenOf(target: Target): Promise<string> {
   assert.equal(status, 200)
   return String(json['refresh_token'])
 }
-const ask = async (target: Target, change: Parameters = {}, by: { id: string; secret: string } = target.worded): Promise<Answered> => {
-  const { audience, resource } = target.worded
-  const form = { grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', requested_token_type: urn('id-jag'), audience, resource }
-  const subject = { subject_token: await refreshTokenOf(target), subject_token_type: urn('refresh_token') }
-  return post(`${target.issuer}/token`, { ...form, ...subject, ...change }, basic(by))
-}
+const formOf = ({ worded: { audience, resource } }: Target, refreshToken: string): Parameters => ({
+  ...{ grant_type: tokenExchange, requested_token_type: urn('id-jag'), audience, resource },
+  ...{ subject_token: refreshToken, subject_token_type: urn('refresh_token') },
+})
+const ask = async (target: Target, change: Parameters = {}, by: { id: string; secret: string } = target.worded): Promise<Answered> =>
+  post(`${target.issuer}/token`, { ...formOf(target, await refreshTokenOf(target)), ...change }, basic(by))
 const partOf = (jwt: unknown, part: 0 | 1): Readonly<Record<string, unknown>> =>
   JSON.parse(Buffer.from(String(jwt).split('.')[part] ?? '', 'base64url').toString())
 
@@ -97,6 +109,18 @@ export const idJagIssuingRequirements: readonly Requirement[] = [
     ask: async (target) => {
       refusedWith(await ask(target, {}, { ...target.worded, secret: 'wrong' }), ['invalid_client'])
       refusedWith(await ask(target, {}, target.gateway), ['invalid_target', 'invalid_request'])
+    },
+  },
+  {
+    section: 'MCP Enterprise-Managed Authorization, Client Authentication',
+    level: 'SHOULD',
+    says: 'issues none to a public client',
+    ask: async (target) => {
+      const members = { grant_types: ['authorization_code', 'refresh_token', tokenExchange] }
+      const { clientId: id, redirectUri } = target.publish({ members })
+      const { refreshToken } = await someTokens({ ...target, client: { id, redirectUri } })
+      const form = { ...formOf(target, refreshToken), client_id: id }
+      refusedWith(await post(`${target.issuer}/token`, form), ['unauthorized_client', 'invalid_client'])
     },
   },
 ]

@@ -4,6 +4,7 @@ import { type AuthenticationDemand, checkDemand, isImpossible, meetsDemand, stri
 import { createBarriers } from './barriers.js'
 import { buildChallenge, type Challenge } from './challenge.js'
 import { type ReadProof, readProof, targetOf, verifyProof } from './dpop-proof.js'
+import { createAccessWatch, type WatchAccess } from './ended-access.js'
 import { introspect, type Person } from './introspect.js'
 import { createProofMemory, defaultMaxProofs } from './proof-memory.js'
 import { createReceiver, type Receiver } from './receive-notices.js'
@@ -11,7 +12,7 @@ import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { buildResourceMetadata, type ResourceMetadata, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.js'
 import { missingScopes, type ScopeImplications, type ToolScopes } from './tool-scopes.js'
 import { forgetKeys, type IssuerOptions, type TrustedIssuer, trustIssuer } from './trusted-issuer.js'
-import { type VerifiedToken, verifyAccessToken } from './verify-access-token.js'
+import { textOf, type VerifiedToken, verifyAccessToken, whyEnded, withScopes } from './verify-access-token.js'
 import { watchClock } from './watched-clock.js'
 
 export type GuardOptions = {
@@ -95,6 +96,12 @@ export type Guard = {
    * Refused as a dead token is, where it is dead by now.
    */
   personOf(token: string, checked: VerifiedToken): Promise<Result<Person, GuardRefusal>>
+  /**
+   * For a request that runs on, a stream above all: calls `onEnded` once, within a second or two of the news, when what `check` let through would be let through
+   * no longer: its access ended, it expired, its key was condemned, or the guard is deaf or stopped. It is yours to end the request then. The answer is to be
+   * called when the request is over: `response.once('close', guard.onEnded(checked, () => response.destroy()))`.
+   */
+  readonly onEnded: WatchAccess
   /** Writes any other refusal in the guard's form. */
   refuse(reason: GuardRefusal, needed?: readonly string[]): Challenge
 }
@@ -151,6 +158,7 @@ export function createGuard(options: GuardOptions): Guard {
     isReady: () => [...receivers.values()].every((receiver) => receiver.heardAtSeconds() !== undefined),
     check: (presented, needed = [], demand = {}) => check(guarding, present(presented), { needed, demand }),
     personOf: (token, checked) => personOf(guarding, token, checked),
+    onEnded: createAccessWatch({ look: (checked) => lookAgain(guarding, checked), ask: (checked) => askAgain(guarding, checked) }),
     refuse: (reason, needed = []) => refuse(guarding, reason, { needed, scheme: settings.takesBoundTokensAlone ? 'DPoP' : 'Bearer' }),
   }
 }
@@ -257,22 +265,56 @@ function useUp(
 
 /** Fails closed: what is not known to be fresh is refused, or asked about where the owner chose so. */
 async function checkHearing(guarding: Guarding, token: string, verified: VerifiedToken): Promise<Result<VerifiedToken, GuardRefusal>> {
-  const { receivers, issuers, nowSeconds, deafAfterSeconds, fetchLike, options } = guarding
+  const { issuers, nowSeconds, fetchLike } = guarding
   // The clock first: it may have gone back since the beginning, and then nothing was heard.
   const now = nowSeconds()
-  const heardAt = receivers.get(verified.issuer)?.heardAtSeconds(verified.tenant)
-  if (heardAt === undefined) return err('not_ready')
-  if (now - heardAt < deafAfterSeconds) return ok(verified)
-  if (options.onDeaf === 'refuse') return err('deaf')
-  const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token)
+  const silence = whatSilenceSays(guarding, verified, now)
+  if (silence === undefined) return ok(verified)
+  if (silence !== 'ask') return err(silence)
+  const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token, nowSeconds)
   if (live.ok && live.value.keyThumbprint !== verified.keyThumbprint) return err('token_inactive')
-  return live.ok ? ok({ ...verified, scopes: verified.scopes.filter((name) => live.value.scopes.includes(name)) }) : live
+  return live.ok
+    ? ok(
+        withScopes(
+          verified,
+          verified.scopes.filter((name) => live.value.scopes.includes(name)),
+        ),
+      )
+    : live
 }
 
-async function personOf({ fetchLike, issuers }: Guarding, token: string, { issuer }: VerifiedToken): Promise<Result<Person, GuardRefusal>> {
+/** Undefined: enough was heard of its issuer, for its tenant. */
+function whatSilenceSays(
+  { receivers, deafAfterSeconds, options }: Guarding,
+  { issuer, tenant }: VerifiedToken,
+  now: number,
+): 'not_ready' | 'deaf' | 'ask' | undefined {
+  const heardAt = receivers.get(issuer)?.heardAtSeconds(tenant)
+  if (heardAt === undefined) return 'not_ready'
+  if (now - heardAt < deafAfterSeconds) return undefined
+  return options.onDeaf === 'refuse' ? 'deaf' : 'ask'
+}
+
+/** The clock first, as at a request. */
+function lookAgain(guarding: Guarding, checked: VerifiedToken): GuardRefusal | 'ask' | undefined {
+  const now = guarding.nowSeconds()
+  return whyEnded(guarding, checked, now) ?? whatSilenceSays(guarding, checked, now)
+}
+
+async function askAgain(guarding: Guarding, checked: VerifiedToken): Promise<GuardRefusal | undefined> {
+  const token = textOf(checked)
+  const live = token === undefined ? undefined : await personOf(guarding, token, checked)
+  return live?.ok === false ? live.error : undefined
+}
+
+async function personOf(
+  { fetchLike, issuers, nowSeconds }: Guarding,
+  token: string,
+  { issuer }: VerifiedToken,
+): Promise<Result<Person, GuardRefusal>> {
   const trusted = issuers.get(issuer)
   if (trusted === undefined) return err('token_of_unknown_issuer')
-  const live = await introspect(fetchLike, trusted, token)
+  const live = await introspect(fetchLike, trusted, token, nowSeconds)
   return live.ok ? ok(live.value.person) : live
 }
 

@@ -20,3 +20,11 @@ export async function withDeadline<Value>(
     ended?.removeEventListener('abort', end)
   }
 }
+
+type Waited = { readonly askedAt: number; readonly answeredAt: number; readonly timeoutSeconds: number }
+
+/**
+ * Whether an answer that came within its deadline by our timers is older than that by the clock, both in seconds: this process stood still meanwhile, and the
+ * answer has waited for it.
+ */
+export const isLate = ({ askedAt, answeredAt, timeoutSeconds }: Waited): boolean => answeredAt - askedAt > timeoutSeconds

@@ -7,7 +7,7 @@ import { aProver } from '../test/a-prover.js'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { createGuard, type Guard } from './create-guard.js'
 import { proofAlgorithms } from './dpop-proof.js'
-import { guardMcp, requireAuthentication, requireScopes, serveResourceMetadata, verifiedTokenOf } from './express.js'
+import { closeWhenEnded, guardMcp, requireAuthentication, requireScopes, serveResourceMetadata, verifiedTokenOf } from './express.js'
 
 let issuer: AnIssuer
 let guard: Guard
@@ -34,6 +34,10 @@ beforeAll(async () => {
     (request, response) => void response.json({ subject: verifiedTokenOf(request)?.subject }),
   )
   app.get('/report', requireScopes(guard, ['documents:write']), (_request, response) => void response.json({}))
+  app.get('/events', requireScopes(guard, []), closeWhenEnded(guard), (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': open\n\n')
+  })
+  app.get('/unguarded', closeWhenEnded(guard), (_request, response) => void response.json({}))
   app.get('/vault', requireAuthentication(guard, { acrValues: ['phr'] }), (_request, response) => void response.json({}))
   await new Promise<void>((resolve) => {
     server = app.listen(0, '127.0.0.1', () => resolve())
@@ -150,5 +154,29 @@ describe('a token that is bound to a key, over HTTP (RFC 9449 §7.1)', () => {
       status: 401,
       challenge: expect.stringMatching(/^DPoP error="invalid_token"/),
     })
+  })
+})
+
+describe('a stream behind closeWhenEnded', () => {
+  it('is closed when its access ends, and no other', async () => {
+    const open = async (sub: string) => {
+      const headers = { Authorization: `Bearer ${await issuer.signToken({ sub })}` }
+      const response = await fetch(`${origin}/events`, { headers })
+      expect(response.status).toBe(200)
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+      await reader.read()
+      return reader
+    }
+    const [eve, ada] = [await open('eve'), await open('ada')]
+    const notice = await issuer.signNotice({ target: 'subject', targetId: 'eve', epoch: 2 })
+    issuer.push({ [notice.jti]: notice.token })
+    await expect(eve.read()).rejects.toThrow()
+    const isOpen = await Promise.race([ada.read().then(() => false), new Promise((resolve) => setTimeout(resolve, 50, true))])
+    expect(isOpen).toBe(true)
+    await ada.cancel()
+  })
+
+  it('is served to nobody where no guard stands before it', async () => {
+    expect((await fetch(`${origin}/unguarded`)).status).toBe(500)
   })
 })

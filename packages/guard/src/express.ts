@@ -65,6 +65,22 @@ export const guardMcp = (guard: Guard): RequestHandler =>
     (request) => (request.method === 'POST' ? demandOfRequest(guard.toolAuthentication, request.body) : {}),
   )
 
+/**
+ * Put behind the guard, on what streams: closes the connection when the access that let the request through has ended. Its client comes again with another token,
+ * or finds that it has none.
+ */
+export const closeWhenEnded =
+  (guard: Guard): RequestHandler =>
+  (request: Request, response: Response, next: NextFunction): void => {
+    const checked = verifiedTokens.get(request)
+    if (checked === undefined) throw new Error('closeWhenEnded: put it behind guardMcp, requireScopes or requireAuthentication')
+    response.once(
+      'close',
+      guard.onEnded(checked, () => response.destroy()),
+    )
+    next()
+  }
+
 /** Serves the protected resource metadata at the inserted well-known path and at the root one. @spec RFC 9728 §3 */
 export const serveResourceMetadata =
   (guard: Guard): RequestHandler =>

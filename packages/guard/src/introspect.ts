@@ -1,4 +1,5 @@
 /** Asks the issuer about a token: whether it is alive, where the guard is deaf and its owner chose to ask rather than to refuse; and who is behind it. */
+import { isLate } from './deadline.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
@@ -25,7 +26,7 @@ export type Introspected = {
 /**
  * Says whether `token`, whose signature is already verified, is active at its issuer, and with which scopes now.
  *
- * Nothing is cached: a positive answer is worth only its own moment.
+ * Nothing is cached: a positive answer is worth only its own moment. One that has waited for a process that stood still is none.
  *
  * @spec RFC 7662 §2.1, §2.2
  */
@@ -33,7 +34,9 @@ export async function introspect(
   fetchLike: typeof fetch,
   issuer: TrustedIssuer,
   token: string,
+  nowSeconds: () => number,
 ): Promise<Result<Introspected, GuardRefusal>> {
+  const askedAt = nowSeconds()
   try {
     const response = await fetchLike(`${issuer.issuer}/introspect`, {
       method: 'POST',
@@ -44,6 +47,7 @@ export async function introspect(
     })
     if (response.status !== 200) return err('issuer_unreachable')
     const answer = (await response.json()) as Readonly<Record<string, unknown>> | null
+    if (isLate({ askedAt, answeredAt: nowSeconds(), timeoutSeconds: introspectionTimeoutSeconds })) return err('issuer_unreachable')
     if (answer?.['active'] !== true) return err('token_inactive')
     const confirmation = confirmationOf(answer['cnf'])
     if (!confirmation.ok) return err('token_inactive')

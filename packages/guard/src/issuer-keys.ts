@@ -1,11 +1,14 @@
 /** The public keys of one issuer for one kind of message, and those of them that are believed no longer. */
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
+import { isLate } from './deadline.js'
 import { onlyUsableKeys } from './usable-keys.js'
 
 /** How long cached keys are believed: a compromised key leaves every guard within this time, even one that hears no notices, or 30 s later where its clock was set back by so little. */
 export const keysMaxAgeSeconds = 300
 /** After an unknown key id, the next fetch waits this long, so that forged ids cannot make the guard hammer its issuer. */
 export const keysCooldownSeconds = 10
+/** An answer that takes longer counts as none, also where it came in time and the process stood still: the age of keys counts from when they were read. */
+export const keysTimeoutSeconds = 5
 /** Condemned ids remembered per set; beyond this the oldest is forgotten, which is harmless: the issuer has long stopped publishing it. */
 export const maxCondemnedKeys = 1000
 
@@ -26,7 +29,8 @@ export function createIssuerKeys(url: string, fetchLike: typeof fetch): IssuerKe
     createRemoteJWKSet(new URL(url), {
       cacheMaxAge: keysMaxAgeSeconds * 1000,
       cooldownDuration: keysCooldownSeconds * 1000,
-      [customFetch]: async (address, init) => usable(await fetchLike(address, init)),
+      timeoutDuration: keysTimeoutSeconds * 1000,
+      [customFetch]: (address, init) => fetchInTime(() => fetchLike(address, init)),
     })
   let remote = createRemote()
   const condemned = new Set<string>()
@@ -45,6 +49,14 @@ export function createIssuerKeys(url: string, fetchLike: typeof fetch): IssuerKe
       remote = createRemote()
     },
   }
+}
+
+/** By the clock by which `jose` measures the age of what it keeps. */
+async function fetchInTime(fetchKeys: () => Promise<Response>): Promise<Response> {
+  const askedAt = Date.now() / 1000
+  const keys = await usable(await fetchKeys())
+  if (isLate({ askedAt, answeredAt: Date.now() / 1000, timeoutSeconds: keysTimeoutSeconds })) throw new Error('the keys came too late')
+  return keys
 }
 
 /** What is not answered as a set is left to the reader, which refuses it. */

@@ -122,11 +122,85 @@ describe('keys of notices that cannot be fetched', () => {
     await guard.start()
     const notice = await aNotice()
     nowMs += 59_000
-    issuer.turnsAway['/ssf/jwks'].push({ status: 503 })
-    issuer.push({ [notice.jti]: notice.token })
+    for (let times = 0; times < 20; times++) {
+      issuer.turnsAway['/ssf/jwks'].push({ status: 503 })
+      issuer.push({ [notice.jti]: notice.token })
+    }
     await eventually(() => troubles.length > 0)
     nowMs += 1000
     expect(await reasonOf(guard, await issuer.signToken())).toBe('deaf')
+  })
+})
+
+describe('a process that stood still while its poll was answered', () => {
+  const standStill = (seconds: number, sets: Record<string, string> = {}) => {
+    nowMs += seconds * 1000
+    issuer.push(sets)
+  }
+
+  it('takes the answer for what was heard when it was asked for, and not when it was read', async () => {
+    const guard = aGuard()
+    await guard.start()
+    const token = await issuer.signToken()
+    issuer.turnsAway['/ssf/poll'].push(...Array.from({ length: 100 }, () => ({ status: 503 })))
+    standStill(61)
+    await eventually(() => troubles.length > 0)
+    expect(await reasonOf(guard, token)).toBe('deaf')
+  })
+
+  it('believes what the answer says, and has the next ones come at once until it has heard again', async () => {
+    const guard = aGuard()
+    await guard.start()
+    await eventually(() => issuer.polls.length === 1)
+    const [notice, token] = [await aNotice(), await issuer.signToken()]
+    issuer.turnsAway['/ssf/poll'].push({ status: 503 })
+    standStill(61, { [notice.jti]: notice.token })
+    await eventually(() => issuer.polls.length === 4)
+    expect(issuer.polls.map(({ returnImmediately }) => returnImmediately)).toEqual([false, true, true, false])
+    expect([await reasonOf(guard, token), await reasonOf(guard, await issuer.signToken({ sub: 'clark' }))]).toEqual([
+      'token_below_barrier',
+      'let through',
+    ])
+  })
+
+  it('has heard all that was to be heard where it stood still for less than a poll may take', async () => {
+    const guard = aGuard()
+    await guard.start()
+    await eventually(() => issuer.polls.length === 1)
+    standStill(35)
+    await eventually(() => issuer.polls.length === 2)
+    nowMs += 59_000
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+    expect(issuer.polls.map(({ returnImmediately }) => returnImmediately)).toEqual([false, false])
+  })
+
+  it('does not take an introspection for news either', async () => {
+    const frozen: typeof fetch = async (input, init) => {
+      const answer = await issuer.fetch(input, init)
+      if (String(input).endsWith('/introspect')) nowMs += 6000
+      return answer
+    }
+    const guard = aGuard({ onDeaf: 'introspect', fetch: frozen })
+    await guard.start()
+    nowMs += 61_000
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('issuer_unreachable')
+  })
+
+  it('nor keys: what it read late may have been condemned since', async () => {
+    let realMs = Date.now()
+    vi.spyOn(Date, 'now').mockImplementation(() => realMs)
+    try {
+      const frozen: typeof fetch = async (input, init) => {
+        const answer = await issuer.fetch(input, init)
+        if (String(input).endsWith('/jwks')) realMs += 6000
+        return answer
+      }
+      const guard = aGuard({ fetch: frozen })
+      await guard.start()
+      expect(await reasonOf(guard, await issuer.signToken())).toBe('issuer_unreachable')
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 })
 

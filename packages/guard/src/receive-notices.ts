@@ -9,6 +9,9 @@
  * says that nothing was revoked until then. Where the issuer speaks for many tenants and owes news of some, it is deaf for those alone. A snapshot is such an
  * answer: what is yet to be decided is not in it, so where the issuer owes news at the opening, nothing counts as heard by that.
  *
+ * A process that is frozen (a function between two requests, a paused container) finds when it thaws answers that have waited for it: what such a one says counts, but
+ * as heard only when it was asked for, and the next poll asks to be answered at once.
+ *
  * Where the clock of this machine went back, barriers may have been forgotten that tokens are alive again below: what was heard counts no longer, and a
  * new snapshot is asked for.
  *
@@ -16,6 +19,7 @@
  */
 import { type Answered, askIssuer, type Call, ending, passing, type Trouble } from './ask-issuer.js'
 import type { Barriers } from './barriers.js'
+import { isLate } from './deadline.js'
 import { type NoticeDeps, readNotice, type Told } from './notice.js'
 import { err, ok, type Result } from './refusal.js'
 import { readSnapshot } from './snapshot.js'
@@ -57,7 +61,13 @@ export type Receiver = {
   heardAtSeconds(tenant?: string): number | undefined
 }
 
-type Stream = { readonly id: string; acks: string[]; errors: Record<string, { err: string; description: string }> }
+type Stream = {
+  readonly id: string
+  acks: string[]
+  errors: Record<string, { err: string; description: string }>
+  /** A poll took longer than one may, and none was answered since: what happened since is asked for without waiting for more. */
+  isBehind: boolean
+}
 /** What one receiver knows; changed only by the functions below. */
 type Hearing = {
   readonly deps: ReceiverDeps
@@ -195,7 +205,7 @@ async function open(hearing: Hearing): Promise<Result<Stream, Trouble>> {
   if (late === undefined) noteUnheard(hearing)
   else noteHeard(hearing, { atSeconds: askedAt, but: late })
   hearing.tellFirst()
-  return ok({ id: streamId, acks: [], errors: {} })
+  return ok({ id: streamId, acks: [], errors: {}, isBehind: false })
 }
 
 type Heard = { readonly atSeconds: number; readonly but: readonly string[] }
@@ -232,11 +242,16 @@ function apply({ issuer, barriers, nowSeconds, onTrouble }: ReceiverDeps, told: 
 
 /** One long-poll. A refused notice ends the stream: what it said is learned from the next snapshot. */
 async function poll(hearing: Hearing, stream: Stream): Promise<Trouble | undefined> {
-  const body = { streamId: stream.id, maxEvents: maxNoticesPerPoll, returnImmediately: false, ack: stream.acks, setErrs: stream.errors }
+  const { nowSeconds } = hearing.deps
+  const returnImmediately = stream.isBehind
+  const body = { streamId: stream.id, maxEvents: maxNoticesPerPoll, returnImmediately, ack: stream.acks, setErrs: stream.errors }
+  const askedAt = nowSeconds()
   const answer = await post(hearing, { path: '/ssf/poll', body, timeoutSeconds: pollTimeoutSeconds })
-  if (!answer.ok) return answer.error
   // Before the notices are verified, which may take a fetch of keys: what came meanwhile was not heard.
-  const answeredAt = hearing.deps.nowSeconds()
+  const answeredAt = nowSeconds()
+  const hasWaited = isLate({ askedAt, answeredAt, timeoutSeconds: pollTimeoutSeconds })
+  stream.isBehind = hasWaited || (stream.isBehind && !answer.ok)
+  if (!answer.ok) return answer.error
   stream.acks = []
   const { sets = {} } = answer.value
   if (typeof sets !== 'object' || sets === null) return passing('the poll answer is malformed')
@@ -244,7 +259,7 @@ async function poll(hearing: Hearing, stream: Stream): Promise<Trouble | undefin
   if (Object.keys(stream.errors).length > 0) return report(hearing, stream)
   if (untaken !== undefined) return untaken
   const late = lateIn(answer.value)
-  if (late !== undefined) noteHeard(hearing, { atSeconds: answeredAt, but: late })
+  if (late !== undefined) noteHeard(hearing, { atSeconds: hasWaited ? askedAt : answeredAt, but: late })
   return undefined
 }
 

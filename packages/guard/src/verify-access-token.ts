@@ -200,7 +200,37 @@ export async function verifyAccessToken(deps: VerifyDeps, token: string, nowSeco
   if (!parents.ok) return parents
   const making = makingOf(read.value, text(payload.value['connection']))
   const makings = [making, ...parents.value.map((parent) => makingOfParent(making, parent))]
-  return makings.some((each) => deps.barriers.isBelow(each, nowSeconds)) ? err('token_below_barrier') : read
+  if (makings.some((each) => deps.barriers.isBelow(each, nowSeconds))) return err('token_below_barrier')
+  standings.set(read.value, { token, kid: claimed.kid, makings })
+  return read
+}
+
+/** What a token that was verified still hangs on. */
+type Standing = { readonly token: string; readonly kid: string; readonly makings: readonly TokenMaking[] }
+const standings = new WeakMap<VerifiedToken, Standing>()
+
+/** The same, with what the issuer says of it now. */
+export function withScopes(verified: VerifiedToken, scopes: readonly string[]): VerifiedToken {
+  const narrowed = { ...verified, scopes }
+  const standing = standings.get(verified)
+  if (standing !== undefined) standings.set(narrowed, standing)
+  return narrowed
+}
+
+/** The text of a token that was verified here; undefined: it was not. */
+export const textOf = (verified: VerifiedToken): string | undefined => standings.get(verified)?.token
+
+/** Why a token that was verified is good no longer, of what may change: its time, its key, its barriers. Undefined: it is. */
+export function whyEnded(
+  { issuers, barriers }: Pick<VerifyDeps, 'issuers' | 'barriers'>,
+  verified: VerifiedToken,
+  nowSeconds: number,
+): GuardRefusal | undefined {
+  const [issuer, standing] = [issuers.get(verified.issuer), standings.get(verified)]
+  if (issuer === undefined || standing === undefined) return 'token_of_unknown_issuer'
+  if (verified.expiresAtSeconds <= nowSeconds) return 'token_expired'
+  if (issuer.tokenKeys.isCondemned(standing.kid)) return 'token_key_condemned'
+  return standing.makings.some((each) => barriers.isBelow(each, nowSeconds)) ? 'token_below_barrier' : undefined
 }
 
 function makingOf(token: VerifiedToken, connection: string | undefined): TokenMaking {

@@ -5,7 +5,12 @@ export const resource = 'https://mcp.example/mcp'
 export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 export const signingKeyCondemned = 'urn:drawbridge:event:signing-key-condemned'
 
-export type SentPoll = { readonly streamId: string; readonly ack: readonly string[]; readonly setErrs: Readonly<Record<string, unknown>> }
+export type SentPoll = {
+  readonly streamId: string
+  readonly returnImmediately: boolean
+  readonly ack: readonly string[]
+  readonly setErrs: Readonly<Record<string, unknown>>
+}
 
 export type AnIssuer = {
   readonly issuer: string
@@ -87,8 +92,9 @@ export async function anIssuer(options: {
         signal?.addEventListener('abort', () => reject(new Error('aborted')))
       })
     }
-    return json({ sets: waiting.shift() ?? {}, ...whatIsOwed() })
+    return answerPoll()
   }
+  const answerPoll = () => json({ sets: waiting.shift() ?? {}, ...whatIsOwed() })
   const whatIsOwed = () => {
     const { owes } = self
     return { moreAvailable: owes !== undefined, ...(Array.isArray(owes) ? { lateTenants: owes } : {}) }
@@ -124,7 +130,8 @@ export async function anIssuer(options: {
       )
     }
     self.polls.push(body as unknown as SentPoll)
-    return body['returnImmediately'] === true ? json({ sets: {} }) : poll(init?.signal)
+    if (body['maxEvents'] === 0) return json({ sets: {} })
+    return body['returnImmediately'] === true ? answerPoll() : poll(init?.signal)
   }
 
   const self: AnIssuer = {

@@ -13,7 +13,7 @@ const held = 'held AS MATERIALIZED (SELECT hold_machine_access($1, $4, $5, $13) 
 
 /**
  * `state` is empty unless the client is still the version that was authenticated and decided on: neither blocked nor below a new barrier
- * since then. That version and the configuration's are all that the decision depends on.
+ * since then. That version and the configuration's are all that the decision depends on. It is held for the reason for which `caller` holds it.
  */
 function openText(isAtFront: boolean): string {
   const proof = believedCte({
@@ -27,7 +27,8 @@ function openText(isAtFront: boolean): string {
         WHEN t.suspended_at IS NOT NULL THEN 'tenant_suspended'
         WHEN t.configuration_version <> $14 THEN 'decide_again'
       END AS verdict
-    FROM tenants t JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.version = $13 WHERE t.id = $1),
+    FROM tenants t JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.version = $13 WHERE t.id = $1
+    FOR KEY SHARE OF cl),
   ${isAtFront ? held : ''}
   ${proof.cte},
   outcome AS (SELECT CASE ${isAtFront ? "WHEN verdict IS NULL AND NOT (SELECT holds FROM held) THEN 'client_changed'" : ''} WHEN verdict IS NULL AND NOT ${proof.holds} THEN 'dpop_proof_replayed' ELSE verdict END AS verdict FROM state),

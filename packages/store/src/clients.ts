@@ -44,13 +44,15 @@ export type ClientRow = ClientSecretRow & {
   logo_uri: string | null
   machine_access: unknown
   approved_at_front: boolean
+  own_blocked_at: Instant | null
+  blocked_at_front: Instant | null
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, document_withdrawn_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
   jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri,
-  logo_uri, machine_access, approved_at_front, software_statement - 'text' AS stated, ${clientSecretColumns}`
+  logo_uri, machine_access, approved_at_front, own_blocked_at, blocked_at_front, software_statement - 'text' AS stated, ${clientSecretColumns}`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -88,6 +90,8 @@ export const toClient = (row: ClientRow): Client => ({
   logoUri: row.logo_uri ?? undefined,
   machineAccess: machineAccessFromJson(row.machine_access),
   approvedAtFront: row.approved_at_front,
+  ownBlockedAt: row.own_blocked_at ?? undefined,
+  blockedAtFront: row.blocked_at_front ?? undefined,
 })
 
 const findStatement = hotStatement({
@@ -104,7 +108,15 @@ export async function findClient(hot: HotDb, tenant: TenantId, issuer: IssuerId,
 
 export type ClientDraft = Omit<
   Client,
-  'tenantId' | 'epoch' | 'version' | 'blockedAt' | 'documentExpiresAt' | 'documentWithdrawnAt' | 'secrets'
+  | 'tenantId'
+  | 'epoch'
+  | 'version'
+  | 'blockedAt'
+  | 'ownBlockedAt'
+  | 'blockedAtFront'
+  | 'documentExpiresAt'
+  | 'documentWithdrawnAt'
+  | 'secrets'
 > & {
   /** Its first secret. */
   readonly secretHash: CredentialHash | undefined
@@ -180,7 +192,7 @@ export type ClientGovernance = {
 /**
  * The admin's say, in one statement: a kill that commits meanwhile is not undone. Blocking refuses what is new; what was issued dies by a deprovisioning.
  *
- * Of a client of the front a tenant allows less than the vendor and never more: what counts is what both allow, and that is answered (migration 0111).
+ * Of a client of the front a tenant allows less than the vendor and never more: what counts is what both allow, and that is answered (migrations 0111 and 0162).
  */
 export async function updateClientGovernance(
   db: Db,
@@ -196,7 +208,8 @@ export async function updateClientGovernance(
        own_access_token_ttl_seconds = CASE WHEN $6 THEN $7 ELSE own_access_token_ttl_seconds END,
        approved_digests = CASE WHEN $4::boolean THEN document_digests WHEN NOT $4 THEN NULL ELSE approved_digests END,
        approval_lost = CASE WHEN $4::boolean IS NULL THEN approval_lost END,
-       blocked_at = CASE WHEN $8::boolean THEN coalesce(blocked_at, $9) WHEN NOT $8 THEN NULL ELSE blocked_at END
+       blocked_at = CASE WHEN $8::boolean THEN coalesce(blocked_at, $9) WHEN NOT $8 THEN NULL ELSE blocked_at END,
+       own_blocked_at = CASE WHEN $8 THEN coalesce(own_blocked_at, $9) WHEN NOT $8 THEN NULL ELSE own_blocked_at END
      WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND unregistered_at IS NULL
        AND ($10::text IS NULL OR document_digests->>'document' = $10) RETURNING ${clientColumns}`,
     [

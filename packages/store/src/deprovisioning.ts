@@ -31,7 +31,8 @@ export type Deprovisioned = {
 /**
  * The barrier of each target. `$1` tenant, `$2` target id, `$3` now, `$4` deactivate, `$5` reason, `$7` source.
  * A person is kept out by each source that said so, until each has taken it back (`reinstate`).
- * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch.
+ * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch. At the front the mark is the
+ * tenant's own beside the vendor's, and each lifts her own alone (migration 0162).
  */
 const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
   subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END,
@@ -39,7 +40,8 @@ const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
               WHEN $7 = ANY (deactivated_by) THEN deactivated_by ELSE deactivated_by || $7::text END
             WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
   client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
-            blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END
+            blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END,
+            own_blocked_at = CASE WHEN $4 THEN coalesce(own_blocked_at, $3) ELSE own_blocked_at END
             WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL RETURNING epoch`,
   connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = $3, disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
             WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
@@ -49,12 +51,22 @@ const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
             WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $4::boolean IS NOT NULL RETURNING epoch, id`,
 }
 
+/**
+ * Whether anybody is to hear of it. A client that ends by its own registration's word is ended as often as whoever registered it likes, who may be anybody: told
+ * is it where it holds a grant that is not below its barrier already. Grants are kept for weeks after their end, longer than any token of theirs lives.
+ */
+const isTold = (target: DeprovisioningTarget): string =>
+  target === 'client'
+    ? `$7::text <> 'registration' OR EXISTS (SELECT 1 FROM grants g JOIN clients c ON c.tenant_id = $1 AND c.issuer_id = g.issuer_id AND c.client_id = g.client_id
+        WHERE g.tenant_id = $1 AND g.client_id = $2 AND g.client_epoch >= c.epoch)`
+    : 'true'
+
 const statementFor = (target: DeprovisioningTarget): string => `
   WITH hit AS (${barriers[target]}),
-  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch FROM hit),
+  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch, ${isTold(target)} AS is_told FROM hit),
   event AS (
     INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, told_at, received_at, barrier_at)
-    SELECT $1, $6::uuid, $7, '${target}', $2, $5, matched, $8, $3, $3 FROM barrier
+    SELECT $1, $6::uuid, $7, '${target}', $2, $5, matched, $8, $3, $3 FROM barrier WHERE is_told
   ),
   audit AS (
     INSERT INTO audit_events (tenant_id, at, kind, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
@@ -62,12 +74,12 @@ const statementFor = (target: DeprovisioningTarget): string => `
       ${target === 'subject' ? '(SELECT id FROM hit)' : 'NULL::uuid'}, ${target === 'client' ? '$2' : 'NULL'},
       ${target === 'connection' ? '(SELECT id FROM hit)' : 'NULL::uuid'}, ${target === 'grant' ? '(SELECT id FROM hit)' : 'NULL::uuid'},
       '{}', $5, jsonb_build_object('eventId', $6::text, 'source', $7::text, 'matched', matched, 'epoch', epoch, 'deactivated', $4::boolean), $9
-    FROM barrier
+    FROM barrier WHERE is_told
   ),
   entry AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
     SELECT $1, 'revoke', jsonb_build_object('eventId', $6::text, 'target', '${target}', 'targetId', $2::text, 'epoch', epoch, 'deactivated', $4::boolean), $3
-    FROM barrier WHERE matched
+    FROM barrier WHERE matched AND is_told
     RETURNING id
   )
   SELECT matched, epoch, (SELECT count(pg_notify('drawbridge_outbox', $1::text)) FROM entry) FROM barrier`
@@ -80,8 +92,15 @@ const statements: Readonly<Record<DeprovisioningTarget, KeptStatement>> = {
   grant: keptStatement(statementFor('grant')),
 }
 
+/**
+ * Against every insert that refers to it. So what is being opened for it is committed before the statement after this one looks for it, or is opened after
+ * this transaction: with a code, below the barrier; with a token at once, not at all (`caller`).
+ */
+const heldClient = keptStatement('SELECT 1 FROM clients WHERE tenant_id = $1 AND client_id = $2 ORDER BY issuer_id FOR UPDATE')
+
 /** Once the caller's transaction commits, everything of the target made before is dead; if it rolls back, nothing happened at all. */
 export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisioned> {
+  if (event.source === 'registration' && event.target === 'client') await db.query(heldClient, [event.tenant, event.targetId])
   const result = await db.query<{ matched: boolean; epoch: number }>(statements[event.target], [
     event.tenant,
     event.targetId,

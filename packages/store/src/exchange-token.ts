@@ -36,7 +36,7 @@ const exchangeStatement = hotStatement({
   name: 'exchange_token',
   tenantParameter: 1,
   readsElsewhere: { resource_issuers: 'the resource may be one of the vendor’s that this issuer may mint for' },
-  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$6' })},
+  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$6', opens: true })},
   parent AS (
     SELECT ${grantStateColumns}, g.ancestors, g.ancestor_epochs, g.expires_at,
       CASE WHEN g.ancestors = '{}' THEN g.created_at ELSE (SELECT first.created_at FROM grants first

@@ -218,16 +218,18 @@ type TakenRow = {
 
 const takenNotices = (isOfAll: boolean): KeptStatement =>
   keptStatement(
-    `WITH taken AS (
-       SELECT s.id AS stream_id, n.position, n.jti, n.token, n.event_id, n.event_tenant_id FROM unnest($3::uuid[], $4::int[]) AS wanted (id, most)
+    `WITH open AS MATERIALIZED (
+       SELECT s.id, s.acknowledged, wanted.most FROM unnest($3::uuid[], $4::int[]) AS wanted (id, most)
          JOIN notice_streams s ON s.tenant_id = $1 AND s.id = wanted.id AND s.resource_id = $2 AND s.issuer_tenant_id = $6 AND s.issuer_id = $7
           AND s.closed_at IS NULL
+     ), taken AS (
+       SELECT s.id AS stream_id, n.position, n.jti, n.token, n.event_id, n.event_tenant_id FROM open s
          CROSS JOIN LATERAL (
            SELECT n.position, n.jti, n.token, n.event_id, ${eventTenant} AS event_tenant_id FROM notices n
              LEFT JOIN notice_deliveries d ON d.tenant_id = $1 AND d.stream_id = s.id AND d.position = n.position AND d.position > s.acknowledged
             WHERE n.tenant_id = $1 AND n.resource_id = $2 AND n.position > s.acknowledged AND d.acknowledged_at IS NULL AND d.refused_at IS NULL
               AND (n.issuer_id IS NULL OR (n.issuer_tenant_id = $6 AND n.issuer_id = $7))
-            ORDER BY n.position LIMIT wanted.most) n
+            ORDER BY n.position LIMIT s.most) n
      ), recorded AS (
        INSERT INTO notice_deliveries (tenant_id, stream_id, resource_id, position, delivered_at)
        SELECT $1, stream_id, $2, position, $5 FROM taken ON CONFLICT DO NOTHING
@@ -239,13 +241,14 @@ const takenNotices = (isOfAll: boolean): KeptStatement =>
        coalesce((SELECT jsonb_agg(jsonb_build_object('position', position, 'jti', jti, 'token', token))
          FROM (SELECT DISTINCT ON (position) position, jti, token FROM taken ORDER BY position) texts), '[]') AS notices,
        coalesce((SELECT jsonb_object_agg(stream_id, positions)
-         FROM (SELECT stream_id, jsonb_agg(position ORDER BY position) AS positions FROM taken GROUP BY stream_id) each), '{}') AS streams`,
+         FROM (SELECT open.id AS stream_id, coalesce(jsonb_agg(taken.position ORDER BY taken.position) FILTER (WHERE taken.position IS NOT NULL), '[]') AS positions
+           FROM open LEFT JOIN taken ON taken.stream_id = open.id GROUP BY open.id) each), '{}') AS streams`,
   )
 const taken = takenNotices(false)
 const takenAtFront = takenNotices(true)
 
 /**
- * What each instance has not answered, oldest first; nothing for one that has closed its stream since it asked. What was delivered but not acknowledged comes again: RFC 8936 §2.4. The text of a notice is read
+ * What each instance has not answered, oldest first; undefined for one whose stream has closed since it asked: it must not take that for silence. What was delivered but not acknowledged comes again: RFC 8936 §2.4. The text of a notice is read
  * once, however many instances are handed it.
  */
 export async function takeNotices(
@@ -253,7 +256,7 @@ export async function takeNotices(
   { resource, issuer }: StreamsOf,
   wanted: readonly Wanted[],
   { now, lateBefore }: Taking,
-): Promise<(streamId: string) => TakenNotices> {
+): Promise<(streamId: string) => TakenNotices | undefined> {
   const limits = new Map<string, number>()
   for (const { streamId, limit } of wanted) limits.set(streamId, Math.max(limit, limits.get(streamId) ?? 0))
   const { rows } = await db.query<TakenRow>(issuer.tenantId === vendorTenantId ? takenAtFront : taken, [
@@ -262,5 +265,8 @@ export async function takeNotices(
   ])
   const { late, notices, streams } = rows[0] as TakenRow
   const byPosition = new Map(notices.map((notice) => [notice.position, notice]))
-  return (streamId) => ({ late, notices: (streams[streamId] ?? []).map((position) => byPosition.get(position) as StoredNotice) })
+  return (streamId) => {
+    const positions = streams[streamId]
+    return positions && { late, notices: positions.map((position) => byPosition.get(position) as StoredNotice) }
+  }
 }

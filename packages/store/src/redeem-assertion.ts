@@ -40,7 +40,7 @@ const redeemStatement = hotStatement({
     signing_keys: 'an assertion that a key of any issuer of this installation signed is refused; nothing of that tenant is told',
     resource_issuers: 'the resource may be one of the vendor’s that this issuer may mint for',
   },
-  text: `WITH ${callerCte({ issuer: '$2', client: '$4', version: '$23' })},
+  text: `WITH ${callerCte({ issuer: '$2', client: '$4', version: '$23', opens: true })},
   hers AS (
     SELECT id, claims, claims_version, factors_reset_at, deactivates_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10),
   ground AS (

@@ -19,6 +19,7 @@ import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { subjectTypeOf, subjectTypes } from '@drawbridge/core/oauth/subject-type'
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
+import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -80,6 +81,9 @@ export const clientShape = z.strictObject({
     .nullable()
     .describe('Of a client of the front issuer at a tenant: what it may have in its own name there; null: its ceiling says it'),
   blockedAt: timeOrNull,
+  blockedBy: z
+    .array(z.enum(['vendor', 'tenant']))
+    .describe('Who shuts it out: at the front issuer the vendor, the tenant, or both; each lifts its own word alone'),
   documentWithdrawnAt: timeOrNull.describe(
     'Since when its metadata document is gone, or none: it begins nothing, and soon gets no more tokens',
   ),
@@ -130,6 +134,14 @@ export const showClient = (client: Client): ShownClient => {
   return { ...shown, etag: sha256Base64url(JSON.stringify(shown)) }
 }
 
+/** Of a copy at a tenant both may be; any other client is its own owner's to shut. */
+function blockersOf({ tenantId, blockedAt, blockedAtFront, ownBlockedAt }: Client): ShownClient['blockedBy'] {
+  if (blockedAt === undefined) return []
+  if (tenantId === vendorTenantId) return ['vendor']
+  if (blockedAtFront === undefined) return ['tenant']
+  return ownBlockedAt === undefined ? ['vendor'] : ['vendor', 'tenant']
+}
+
 const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   clientId: client.id,
   kind: client.kind,
@@ -146,6 +158,7 @@ const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   machineAccess: client.machineAccess?.map(({ resource, scopes }) => ({ resource, scopes: [...scopes] })) ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
+  blockedBy: blockersOf(client),
   documentWithdrawnAt: toIsoOrNull(client.documentWithdrawnAt),
   lastUsedAt: toIsoOrNull(client.lastUsedAt),
   stated: client.stated === undefined ? null : { issuer: client.stated.issuer, softwareId: client.stated.softwareId ?? null },

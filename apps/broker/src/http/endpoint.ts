@@ -71,8 +71,10 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly tenantLimit?: IssuerLimit | SameAtFront
   /** What its client address counts under, where that is not everything that comes from there. */
   readonly addressLimit?: LimitOfOne
-  /** Whose calls leave the limit of their address alone. They have one of their own, which `authorize` takes from. */
-  readonly sparesAddress?: (caller: Pick<HttpRequest, 'params' | 'headers'>, deps: BrokerDeps) => boolean
+  /** Whose calls leave the limit of their address alone. They have one of their own, which `authorize` takes from, or `sparedLimit` says. */
+  readonly sparesAddress?: (caller: Pick<HttpRequest, 'params' | 'headers' | 'address'>, deps: BrokerDeps) => boolean
+  /** What those spend whom `sparesAddress` spares, in place of every limit of their address. */
+  readonly sparedLimit?: { readonly limit: LimitOfOne; readonly of: (caller: Pick<HttpRequest, 'params' | 'address'>) => string }
   /** Answers though the tenant is suspended: keys, metadata and notices must outlive a suspension. */
   readonly servesSuspended?: true
   readonly tag?: string

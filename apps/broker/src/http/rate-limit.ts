@@ -16,6 +16,11 @@ export const rateLimits = {
   login: { perSecond: 10, burst: 100 },
   /** What an IdP tells by itself, per address of the IdP: at the end of a day a company logs out at once. */
   signal: { perSecond: 50, burst: 1000 },
+  /**
+   * The same for one connection, from an address from which a signal of it was believed lately, in place of every limit of the address: whoever has the same IdP
+   * call for another connection leaves it alone. More than strangers have, because he can have it call for this one, too.
+   */
+  signal_believed: { perSecond: 100, burst: 5000 },
   /** Signals of one connection that are believed: a sender that is told to wait sends them again, and none is lost. */
   signal_source: { perSecond: 50, burst: 2000 },
   /**

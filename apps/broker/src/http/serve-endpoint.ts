@@ -81,9 +81,12 @@ async function answerRequest(
     deps.metrics.count('drawbridge_rate_limited_total', { limit })
     return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })
   }
-  const sparesAddress = endpoint.sparesAddress?.({ params, headers: headersOf(request) }, deps) === true
+  const caller = { params, address, headers: headersOf(request) }
+  const sparesAddress = endpoint.sparesAddress?.(caller, deps) === true
+  const spared = sparesAddress ? endpoint.sparedLimit : undefined
   const limited =
-    (sparesAddress ? undefined : spend(endpoint.addressLimit ?? 'address')) ?? (endpoint.rateLimit && spend(endpoint.rateLimit))
+    (sparesAddress ? undefined : spend(endpoint.addressLimit ?? 'address')) ??
+    (spared ? spend(spared.limit, spared.of(caller)) : endpoint.rateLimit && spend(endpoint.rateLimit))
   if (limited) return limited
   const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
   if (!body.ok) return refuseHttp(shape, body.error)

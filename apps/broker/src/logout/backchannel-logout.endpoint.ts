@@ -12,6 +12,7 @@ import { type UpstreamRefusal, upstreamErrors } from '@drawbridge/upstream/error
 import { type LogoutToken, logoutTokenLimits, verifyLogoutToken } from '@drawbridge/upstream/oidc/logout-token'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
+import { noteBelieved, ofSenders } from '../http/believed-senders.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { presentConnection } from '../http/present-connection.js'
 import { refuseAsJson } from '../http/write-error.js'
@@ -25,7 +26,7 @@ export const backchannelLogoutEndpoint = endpoint({
   spec: 'OIDC Back-Channel Logout §2.5',
   summary: 'Takes a logout token from the OpenID provider and ends the sessions that it names, with what was granted from them.',
   tag: 'Logout',
-  rateLimit: 'signal',
+  ...ofSenders,
   maxBodyBytes: logoutTokenLimits.length + formBytes,
   run: async (http, deps) => {
     const connection = await presentConnection(http, deps, 'oidc')
@@ -36,7 +37,9 @@ export const backchannelLogoutEndpoint = endpoint({
     const verified = await verifyLogoutToken(deps.fetchSafely, connection.configuration, { token, now })
     if (!verified.ok) return refuse(deps, verified.error)
     const done = await end(http, deps, { connectionId: connection.id, token: verified.value, now })
-    return done ? accept(deps, done) : refuse(deps, { reason: 'oidc_logout_token_replayed' })
+    if (!done) return refuse(deps, { reason: 'oidc_logout_token_replayed' })
+    noteBelieved(deps, http)
+    return accept(deps, done)
   },
 })
 

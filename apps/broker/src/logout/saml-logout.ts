@@ -21,6 +21,7 @@ import { soapFault } from '@drawbridge/upstream/saml/soap-message'
 import { type ReceivedLogout, type SamlLogoutRequest, verifyLogout } from '@drawbridge/upstream/saml/verify-logout'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, page, type RefusalNote, redirect } from '../http/answer.js'
+import { noteBelieved } from '../http/believed-senders.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
 import { isDatabaseGone } from '../http/database-gone.js'
 import type { HttpRequest } from '../http/endpoint.js'
@@ -126,6 +127,8 @@ async function end(hearing: Hearing, request: SamlLogoutRequest): Promise<Logout
   const { deps, http } = hearing
   try {
     const ended = await endSessions(hearing, request)
+    // A browser says that it is one (Fetch Metadata): it brings one person's logout, and would crowd out the address of the IdP.
+    if (ended !== undefined && http.headers['sec-fetch-site'] === undefined) noteBelieved(deps, http)
     if (ended !== undefined) count(deps, ended.sessions + ended.grants > 0 || ended.barrier !== undefined ? 'ended' : 'nothing')
     if (ended?.barrier !== undefined) deps.metrics.count('drawbridge_mass_logouts_total', { barrier: ended.barrier })
     return ended === undefined ? 'replayed' : 'complete'

@@ -6,6 +6,7 @@
  */
 import { soapContentType } from '@drawbridge/upstream/saml/soap-message'
 import { text } from '../http/answer.js'
+import { ofSenders } from '../http/believed-senders.js'
 import { endpoint } from '../http/endpoint.js'
 import { decodeUtf8 } from '../http/read-body.js'
 import { continueAnswer, takeLogout, takeLogoutBySoap } from './saml-logout.js'
@@ -34,7 +35,7 @@ export const samlSloPostEndpoint = endpoint({
   summary: 'Takes a LogoutRequest or LogoutResponse by the HTTP-POST binding.',
   tag: 'Logout',
   refusals: 'page',
-  rateLimit: 'signal',
+  ...ofSenders,
   maxBodyBytes: maxMessageBytes,
   run: (http, deps) => takeLogout(http, deps, { binding: 'post', form: http.form.ok ? http.form.value : {} }),
 })
@@ -58,7 +59,7 @@ export const samlSloSoapEndpoint = endpoint({
   spec: 'SAML Bindings §3.2',
   summary: 'Takes a LogoutRequest by SOAP, without a browser.',
   tag: 'Logout',
-  rateLimit: 'signal',
+  ...ofSenders,
   maxBodyBytes: maxMessageBytes,
   run: async (http, deps) => {
     const { status, body, refusal } = await takeLogoutBySoap(http, deps, decodeUtf8(http.rawBody) ?? '')

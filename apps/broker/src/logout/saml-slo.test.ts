@@ -13,6 +13,7 @@ import {
 } from '@drawbridge/upstream/saml/fixtures/a-logout-message'
 import { encodeMessage } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { isBelievedLately } from '../http/believed-senders.js'
 
 let fixture: TestDatabase
 let acme: ASamlCompany
@@ -287,4 +288,21 @@ describe('the answer to a login by redirect', () => {
     const query = redirectQuery(acme.answerTo(location), acme.key, { carries: 'SAMLResponse' })
     expect((await come(browser, query)).text).toContain('login_unsolicited')
   })
+})
+
+it('from where the IdP’s own server was believed it is not counted with strangers, and no browser that brings its word is marked', async () => {
+  const [, tenant = '', connection = ''] = /\/t\/([^/]+)\/saml\/([^/]+)$/.exec(base()) ?? []
+  const isMarked = () => isBelievedLately(acme.broker.deps, { address: '127.0.0.1', params: { tenant, connection } })
+  const form = new URLSearchParams({ SAMLRequest: encodeMessage(bySigned(aRequest())) })
+  const brought = await fetch(here(`${base()}/slo`), {
+    method: 'POST',
+    body: form,
+    headers: { 'sec-fetch-site': 'cross-site' },
+    redirect: 'manual',
+  })
+  expect([brought.status < 400, isMarked()]).toEqual([true, false])
+  expect((await overSoap(soapEnvelope(aRequest({}, '/slo/soap')))).status).toBeGreaterThanOrEqual(400)
+  expect(isMarked()).toBe(false)
+  expect((await overSoap(soapEnvelope(bySigned(aRequest({}, '/slo/soap'))))).status).toBe(200)
+  expect(isMarked()).toBe(true)
 })

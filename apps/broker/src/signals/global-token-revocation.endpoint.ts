@@ -17,6 +17,7 @@ import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
 import { subjectLinkOf } from '@drawbridge/upstream/subject-link'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
+import { noteBelieved, ofSenders } from '../http/believed-senders.js'
 import { globalTokenRevocationUrlOf } from '../http/connection-addresses.js'
 import { endpoint, type HttpRequest } from '../http/endpoint.js'
 import { type AnyPresentConnection, presentConnectionToHear } from '../http/present-connection.js'
@@ -34,7 +35,7 @@ export const globalTokenRevocationEndpoint = endpoint({
   summary: 'Ends everything that was issued to one person of a connection, because her IdP says so (Okta Universal Logout).',
   tag: 'Signals',
   permission: 'JWT signed by the IdP of the connection (Bearer)',
-  rateLimit: 'signal',
+  ...ofSenders,
   servesSuspended: true,
   maxBodyBytes: bodyBytes,
   output: { status: 204 },
@@ -50,6 +51,7 @@ export const globalTokenRevocationEndpoint = endpoint({
     if (busy) return busy
     if (!person.ok) return refuse(deps, person.error)
     const taken = await revoke(http, deps, { connection, token: token.value, person: person.value })
+    if (taken !== 'replayed') noteBelieved(deps, http)
     if (taken === 'replayed' || taken.outcome !== 'full') return answer(deps, taken)
     await noteFull(http, deps, connection, unheardOf(token.value, person.value))
     return refuse(deps, { reason: 'unmatched_signals_full', detail: { retryAfterSeconds: fullRetrySeconds } })

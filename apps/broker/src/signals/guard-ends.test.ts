@@ -58,6 +58,21 @@ it('with its last word it acknowledges what it took, and is waited for no longer
   expect(await receiptsOf('after the end')).toMatchObject({ due: 1 })
 })
 
+it('a stream that is closed while its poll waits is unknown when the wait is over, and no silence that a guard could take for peace', async () => {
+  const [closes, stays] = [await hand.open(), await hand.open()]
+  const waiting = [closes, stays].map(({ streamId }) => hand.post('/ssf/poll', { streamId }))
+  const heard = () =>
+    ask<{ isHeard: boolean }>('SELECT bool_and(heard_at > opened_at) AS "isHeard" FROM notice_streams WHERE id = ANY ($1)', [
+      [closes.streamId, stays.streamId],
+    ])
+  await eventually(async () => (await heard())[0]?.isHeard === true)
+  await ask('UPDATE notice_streams SET closed_at = now() WHERE id = $1', [closes.streamId])
+  // Whatever comes wakes both.
+  const jti = await broker.revoke('closed while it waits', 2)
+  const [closed, stayed] = await Promise.all(waiting)
+  expect([closed?.status, Object.keys(stayed?.body.sets ?? {})]).toEqual([404, [jti]])
+})
+
 it('the last word of the last that was awaited is when it was dead everywhere, whether it answers or ends', async () => {
   const streams = [await hand.open(), await hand.open()]
   const jti = await broker.revoke('ends and answers', 2)

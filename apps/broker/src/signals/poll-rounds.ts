@@ -28,7 +28,7 @@ export type SaidByPoll = NoticeAnswers & Wanted & { readonly closes: boolean }
 /** `refusals`: how many of its own were news. */
 export type HeardPoll = TakenNotices & { readonly refusals: number }
 
-type PollRounds = { readonly hear: Rounds<SaidByPoll, HeardPoll | undefined>; readonly take: Rounds<Wanted, TakenNotices> }
+type PollRounds = { readonly hear: Rounds<SaidByPoll, HeardPoll | undefined>; readonly take: Rounds<Wanted, TakenNotices | undefined> }
 const roundLimits = { mostOfRound: mostPollsPerRound }
 const byDatabase = new WeakMap<Database, PollRounds>()
 
@@ -48,8 +48,8 @@ export function hearPoll(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Pro
   return roundsOf(deps.database).hear.ask(keyOfStreams(of), poll, (polls) => hearRound(deps, of, polls))
 }
 
-/** What has come while the poll waited. */
-export function takeForPoll(deps: BrokerDeps, of: StreamsOf, wanted: Wanted): Promise<TakenNotices> {
+/** What has come while the poll waited. Undefined: its stream was closed meanwhile, so that silence says nothing. */
+export function takeForPoll(deps: BrokerDeps, of: StreamsOf, wanted: Wanted): Promise<TakenNotices | undefined> {
   return roundsOf(deps.database).take.ask(keyOfStreams(of), wanted, async (all) => {
     const take = await acrossTenantsInOneStatement(deps.database, (db) => takeNotices(db, of, all, takingOf(deps)))
     return all.map((one) => upTo(one, take(one.streamId)))
@@ -71,23 +71,22 @@ async function hearRound(deps: BrokerDeps, of: StreamsOf, polls: readonly SaidBy
     if (heard.length === 0) return nobodyHeard
     const answers = await recordAnswers(db, { ...of, ids: [...living] }, heard, now)
     const wanting = heard.filter(({ limit }) => limit > 0)
-    const taken = wanting.length === 0 ? () => nothing : await takeNotices(db, of, wanting, taking)
-    return {
-      answers,
-      take: (streamId: string) => (living.has(streamId) ? taken(streamId) : undefined),
-    }
+    const taken = wanting.length === 0 ? () => undefined : await takeNotices(db, of, wanting, taking)
+    // Who wants nothing has said something to a stream that lived, also the last word that closed it.
+    const take = ({ streamId, limit }: Wanted) => (limit > 0 ? taken(streamId) : nothing)
+    return { answers, take: (poll: Wanted) => (living.has(poll.streamId) ? take(poll) : undefined) }
   })
   for (const seconds of answers.acknowledgedSeconds) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
   for (const seconds of await markEventsDead(deps.database, answers.events))
     deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
   const refusals = new Map(answers.refusals)
   return polls.map(({ streamId, limit }) => {
-    const taken = take(streamId)
+    const taken = upTo({ limit }, take({ streamId, limit }))
     if (taken === undefined) return undefined
     const ofStream = refusals.get(streamId) ?? 0
     // Two polls of one stream in a round: it is told once.
     refusals.delete(streamId)
-    return { ...(limit > 0 ? upTo({ limit }, taken) : nothing), refusals: ofStream }
+    return { ...taken, refusals: ofStream }
   })
 }
 
@@ -100,13 +99,11 @@ async function recordAnswers(db: AcrossDb, streams: HeardStreams, heard: readonl
 }
 
 /** Two polls of the same stream in one round may want different numbers. */
-const upTo = ({ limit }: Pick<Wanted, 'limit'>, { notices, late }: TakenNotices): TakenNotices => ({
-  notices: notices.slice(0, limit),
-  late,
-})
+const upTo = ({ limit }: Pick<Wanted, 'limit'>, taken: TakenNotices | undefined): TakenNotices | undefined =>
+  taken && { ...taken, notices: taken.notices.slice(0, limit) }
 
 const nothing: TakenNotices = { notices: [], late: [] }
 const nobodyHeard = {
   answers: { refusals: new Map<string, number>(), acknowledgedSeconds: [], events: [] },
-  take: (_streamId: string): TakenNotices | undefined => undefined,
+  take: (_poll: Wanted): TakenNotices | undefined => undefined,
 }

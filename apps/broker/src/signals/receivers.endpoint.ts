@@ -17,6 +17,7 @@ import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
 import type { SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty, json } from '../http/answer.js'
+import { noteBelieved, ofSenders } from '../http/believed-senders.js'
 import { ssfReceiverUrlOf } from '../http/connection-addresses.js'
 import { endpoint, type HttpRequest } from '../http/endpoint.js'
 import { type AnyPresentConnection, presentConnectionToHear } from '../http/present-connection.js'
@@ -33,7 +34,7 @@ export const receiversEndpoint = endpoint({
   summary: 'Takes a security event token of the transmitter that a connection hears, and ends what it says.',
   tag: 'Signals',
   permission: 'token signed by the transmitter of the connection',
-  rateLimit: 'signal',
+  ...ofSenders,
   servesSuspended: true,
   maxBodyBytes: securityEventLimits.length,
   output: { status: 202 },
@@ -50,6 +51,7 @@ export const receiversEndpoint = endpoint({
       return refuse(deps, verified.error)
     }
     const came = await hear(http, deps, { connection, transmitter, event: verified.value })
+    if (came.outcome !== 'repeated') noteBelieved(deps, http)
     if (came.outcome !== 'full') return accept(deps, came)
     await noteFull(http, deps, connection, unheardOf(verified.value, heardWordsOf(connection.configuration, transmitter)))
     return refuse(deps, { reason: 'unmatched_signals_full', detail: { retryAfterSeconds: fullRetrySeconds } })

@@ -206,29 +206,27 @@ describe('nothing comes of an assertion', () => {
   })
 
   it('in the hand of a client that may not bring it, or does not prove itself', async () => {
-    await acme.owner(
-      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
-       VALUES ($1, $2, 'public', 'preregistered', 'Public', '{}', '{urn:ietf:params:oauth:grant-type:jwt-bearer}', 'none', '{}', now())`,
-      acme.tenant().issuerId,
-    )
-    const asPublic = { client_id: 'public' }
-    const theirs = () => acme.assertion({ client_id: 'public' })
     expect(await acme.redeem(await acme.assertion(), {}, acme.basic(anAgent.id, 'wrong'))).toMatchObject({ status: 401 })
-    expect(await acme.redeem(await theirs(), asPublic, {} as never)).toMatchObject({ status: 400, body: { error: 'unauthorized_client' } })
-    expect(
-      await acme.redeem(await acme.assertion({ client_id: acme.tenant().clientId }), { client_id: acme.tenant().clientId }, {} as never),
-    ).toMatchObject({
-      status: 400,
-      body: { error: 'unauthorized_client' },
-    })
-    expect(acme.told.take()).toEqual(['client_secret_wrong', 'assertion_client_public', 'grant_type_not_for_client'])
+    const { clientId } = acme.tenant()
+    const brought = await acme.redeem(await acme.assertion({ client_id: clientId }), { client_id: clientId }, {} as never)
+    expect(brought).toMatchObject({ status: 400, body: { error: 'unauthorized_client' } })
+    expect(acme.told.take()).toEqual(['client_secret_wrong', 'grant_type_not_for_client'])
+  })
+
+  it('in the hand of a public client, unless its trust says otherwise (MCP Enterprise-Managed Authorization: confidential clients alone)', async () => {
+    const asPublic = { client_id: 'public' }
+    const bring = async () => {
+      await acme.owner(
+        `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
+         VALUES ($1, $2, 'public', 'preregistered', 'Public', '{}', '{urn:ietf:params:oauth:grant-type:jwt-bearer}', 'none', '{}', now())`,
+        acme.tenant().issuerId,
+      )
+      return acme.redeem(await acme.assertion(asPublic), asPublic, {} as never)
+    }
+    expect(await bring()).toMatchObject({ status: 400, body: { error: 'unauthorized_client' } })
+    expect(acme.told.take()).toEqual(['assertion_client_public'])
     await acme.begin({ publicClients: true })
-    await acme.owner(
-      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
-       VALUES ($1, $2, 'public', 'preregistered', 'Public', '{}', '{urn:ietf:params:oauth:grant-type:jwt-bearer}', 'none', '{}', now())`,
-      acme.tenant().issuerId,
-    )
-    expect(await acme.redeem(await theirs(), asPublic, {} as never)).toMatchObject({ status: 200 })
+    expect(await bring()).toMatchObject({ status: 200 })
   })
 
   it('of a key of an issuer of this installation, whoever was trusted for it', async () => {

@@ -10,7 +10,7 @@ import { aPlainPostgres, type PlainPostgres, productionOn } from '../a-plain-pos
 import { aProcess, type Environment, type Running, run, statusOf } from '../a-process.js'
 import { adminAt, publicUrl, shareResource } from '../a-production.js'
 import { aRedis, type TestRedis } from '../a-redis.js'
-import { type Company, openCompanies } from './companies.js'
+import { type Company, openCompanies, slugs } from './companies.js'
 import { type QueueEngine, queueOnPostgres, queueOnRedis } from './full-queue.js'
 import { anOutside, type Outside } from './outside.js'
 import { type Heard, overhearing } from './overheard.js'
@@ -89,14 +89,14 @@ async function open({ engine, isSmall }: Asked, ends: (end: () => unknown) => vo
   ends(() => postgres.remove())
   const redis = engine === 'redis' ? await aRedis() : undefined
   ends(() => redis?.stop())
-  const outside = await anOutside(folder)
+  const outside = await anOutside(folder, slugs)
   ends(() => outside.close())
   const environment = {
     ...productionOn(postgres),
     ...{
       DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1',
       DRAWBRIDGE_LOG_LEVEL: 'info',
-      DRAWBRIDGE_ALLOWED_ORIGINS: `${outside.origin},${outside.namedOrigin}`,
+      DRAWBRIDGE_ALLOWED_ORIGINS: outside.origins.join(','),
     },
     NODE_EXTRA_CA_CERTS: outside.certificateFile,
   }

@@ -34,7 +34,12 @@ export type Load = {
   /** What was acknowledged and happens once, however often it is said. */
   readonly once: Said[]
   readonly isOver: () => boolean
+  /** So many times as long as usually everybody rests between two things: 1 in a short run. */
+  readonly restTimes: number
 }
+
+/** Of the weather and of those who ask: in a run that is so light they are not as rare as what people do. */
+export const fewerTimes = (restTimes: number): number => Math.max(1, restTimes / 10)
 
 export const drop = (person: Person, held: Held): void => {
   if (person.held.includes(held)) person.held.splice(person.held.indexOf(held), 1)

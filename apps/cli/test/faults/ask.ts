@@ -7,6 +7,12 @@ export type Answer = { readonly status: number; readonly json: Record<string, un
 export type Ask = (url: string, init?: RequestInit) => Promise<Answer | undefined>
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
+/** So long, or until it is over. */
+export async function restUntil(isOver: () => boolean, ms: number): Promise<void> {
+  for (let left = ms; left > 0 && !isOver(); left -= longestRestMs) await sleep(Math.min(left, longestRestMs))
+}
+const longestRestMs = 1000
+
 /** Undefined: no answer, or none that says whether it was done. */
 export const ask: Ask = async (url, init = {}) => {
   try {

@@ -8,7 +8,7 @@ import { redirectUri } from '../a-client.js'
 import { aCompanyIdp, type Customer, makeCustomer, type Production, publicUrl, type SharedResource } from '../a-production.js'
 import { type Agent, anAgent } from './agent.js'
 import { type IssuerPath, issuerPathsOf } from './ledger.js'
-import { type Outside, originOf } from './outside.js'
+import { type Outside, toldAt } from './outside.js'
 import { aTransmitter, type Transmitter, transmitterKeysOf } from './transmitter.js'
 
 export type Company = Customer & {
@@ -25,6 +25,7 @@ export type Company = Customer & {
 
 /** One with half of the load, and two whose turn must come beside it. In a small run there are half as many people. */
 const sizes: Readonly<Record<string, number>> = { initech: 4, hooli: 2, umbrella: 2 }
+export const slugs = Object.keys(sizes)
 
 export type Surroundings = {
   readonly admin: Production['admin']
@@ -52,14 +53,14 @@ async function openCompany(
   const idpKeys = join(folder, slug)
   const idp = await aCompanyIdp(idpUrl, { keysFolder: idpKeys })
   ends(() => idp.simulator.close())
-  const toldAt = originOf(outside, slug)
+  const told = toldAt(outside, slug)
   const keys = await transmitterKeysOf(slug)
   outside.shown.set(`/${slug}/jwks`, keys.jwks)
   const ssf = { issuer: keys.issuer, jwksUri: `${outside.namedOrigin}/${slug}/jwks` }
   const customer = await makeCustomer(admin, idp.simulator, { brokersAt, resource: shared, slug }, { logoutUpstream: false, ssf })
   const agent = await anAgent(admin, { slug, ...customer })
   await idp.simulator.provision('acme')
-  const hook = { name: 'SIEM', url: `${toldAt}/siem`, events: ['access.ended', 'access.dead_everywhere'] }
+  const hook = { name: 'SIEM', url: `${told}/siem`, events: ['access.ended', 'access.dead_everywhere'] }
   const { status } = await admin('POST', `/tenants/${slug}/webhooks`, hook)
   if (status !== 201) throw new Error(`the webhook of ${slug} was answered ${status}`)
   const servers = new Map([
@@ -69,7 +70,7 @@ async function openCompany(
   const findServer = (url: URL) => new URL(url.pathname + url.search, servers.get(url.origin) ?? url.origin)
   return {
     ...customer,
-    ...{ slug, issuerPaths: issuerPathsOf(slug), agent, staff, toldAt },
+    ...{ slug, issuerPaths: issuerPathsOf(slug), agent, staff, toldAt: told },
     transmitter: await aTransmitter(keys, { slug, connectionId: customer.connectionId, idp: idp.simulator, idpKeys }),
     browser: () => openBrowser({ stopAt: redirectUri, findServer }),
   }

@@ -1,6 +1,6 @@
 /** What happens to one person, one thing after the other, for as long as the run lasts. */
 import type { Load, Person } from './actors.js'
-import { sleep } from './ask.js'
+import { restUntil } from './ask.js'
 import type { Chance } from './chance.js'
 import { endAll, endOne, letIn } from './ends.js'
 import { overtake } from './overtake.js'
@@ -24,6 +24,6 @@ export async function live(load: Load, chance: Chance, person: Person): Promise<
       await overtake(load, chance, person)
       await letIn(load, chance, person)
     } else if (await endAll(load, chance, person)) await letIn(load, chance, person)
-    await sleep(chance.between(20, 300))
+    await restUntil(load.isOver, chance.between(20, 300) * load.restTimes)
   }
 }

@@ -32,11 +32,17 @@ export type Told = News | Logout
 /** Found by `name-service.mjs`. */
 const outsideName = 'outside.example'
 
+/** On a line of its own, as it is another company's. `name`: its slug. */
+export type ToldCompany = { readonly name: string; readonly line: TcpProxy }
+
 export type Outside = {
-  /** Through the line. */
-  readonly origin: string
-  /** The same by name: an address of this machine is refused for what an IdP shows. */
+  /** Whoever is told. */
+  readonly companies: readonly ToldCompany[]
+  /** By which all are called. */
+  readonly origins: readonly string[]
+  /** Where what is shown is found, by name: an address of this machine is refused for what an IdP shows. */
   readonly namedOrigin: string
+  /** The way there. */
   readonly line: TcpProxy
   /** With which those who call it believe it. */
   readonly certificateFile: string
@@ -49,10 +55,15 @@ export type Outside = {
   close(): Promise<void>
 }
 
-/** Below which everything of a company is. */
-export const originOf = ({ origin }: Outside, company: string): string => `${origin}/${company}`
+/** Below which everything of a company is that is told. */
+export function toldAt({ companies }: Outside, slug: string): string {
+  const found = companies.find(({ name }) => name === slug)
+  if (found === undefined) throw new Error(`${slug} has no place outside`)
+  return `${originOf(found.line)}/${slug}`
+}
+const originOf = ({ port }: TcpProxy): string => `https://127.0.0.1:${port}`
 
-export async function anOutside(folder: string): Promise<Outside> {
+export async function anOutside(folder: string, slugs: readonly string[]): Promise<Outside> {
   const certificate = await aCertificate(outsideName)
   const certificateFile = join(folder, 'outside.pem')
   writeFileSync(certificateFile, certificate.cert)
@@ -71,15 +82,19 @@ export async function anOutside(folder: string): Promise<Outside> {
     )
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const line = await aTcpProxy(await freePort(), () => (server.address() as AddressInfo).port)
+  const aLine = async () => aTcpProxy(await freePort(), () => (server.address() as AddressInfo).port)
+  const line = await aLine()
+  const companies: ToldCompany[] = []
+  for (const name of slugs) companies.push({ name, line: await aLine() })
+  const namedOrigin = `https://${outsideName}:${line.port}`
   return {
-    ...{ line, told, shown, certificateFile, origin: `https://127.0.0.1:${line.port}` },
-    namedOrigin: `https://${outsideName}:${line.port}`,
+    ...{ companies, line, told, shown, certificateFile, namedOrigin },
+    origins: [namedOrigin, ...companies.map((company) => originOf(company.line))],
     setUnwell: (unwell) => {
       isUnwell = unwell
     },
     close: async () => {
-      await line.close()
+      await Promise.all([line, ...companies.map((company) => company.line)].map((one) => one.close()))
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },

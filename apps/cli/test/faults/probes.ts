@@ -1,8 +1,8 @@
 /** Probers: they ask brokers and receivers about tokens, and enter what is said. */
 
 import type { Member, Receiver } from './a-shaken-fleet.js'
-import type { Load } from './actors.js'
-import { ask, sleep } from './ask.js'
+import { fewerTimes, type Load } from './actors.js'
+import { ask, restUntil } from './ask.js'
 import type { Chance } from './chance.js'
 import type { Issue, Verdict } from './ledger.js'
 import { now } from './stop-watch.js'
@@ -40,6 +40,6 @@ export async function probe(loads: readonly [Load, ...Load[]], chance: Chance): 
       await introspect(load, issue, chance.one(fleet.brokers))
       for (const receiver of fleet.receivers) await callReceiver(load, issue, receiver)
     }
-    await sleep(chance.between(5, 40))
+    await restUntil(load.isOver, chance.between(5, 40) * fewerTimes(load.restTimes))
   }
 }

@@ -1,9 +1,10 @@
 /** One run: a seed, a length, a fleet in bad weather with all its companies, and the judgement after it has cleared. */
 
 import type { ShakenFleet } from './a-shaken-fleet.js'
+import { type Absence, absenceFigures, beAway, drawAbsent, judgeAbsence, without } from './absence.js'
 import type { Load, Person } from './actors.js'
 import { type Ask, ask } from './ask.js'
-import { aChance } from './chance.js'
+import { aChance, type Chance } from './chance.js'
 import { judgeDeliveries } from './deliveries.js'
 import { type Figures, figuresOf, kindsOf, toldFigures } from './figures.js'
 import { lastLook } from './last-look.js'
@@ -14,13 +15,17 @@ import { beginWith, findPeople } from './people.js'
 import { probe } from './probes.js'
 import { type Shaken, shake } from './shake.js'
 import { now } from './stop-watch.js'
-import { contradictionsOf, type SignalsDone, signalsDone, untold, waitUntilDone } from './stored.js'
+import { contradictionsOf, type SignalsDone, settleMs, signalsDone, untold, untoldNews, untoldNow, waitUntilDone } from './stored.js'
 
 export type Run = {
   readonly seed: number
   readonly seconds: number
   /** Without: the load alone. */
   readonly isShaken?: boolean
+  /** So long a guard, and what a company has outside, are away, from early in the run on; 0: nobody is. */
+  readonly awaySeconds?: number
+  /** So many times as long as usually everybody rests between two things. */
+  readonly restTimes?: number
   /** What a broken product would do. */
   readonly plant?: (fleet: ShakenFleet) => Ask
   /** How long a notice may be on its way when the weather has cleared: the worker has written it, and a poll may have been lost. */
@@ -45,37 +50,24 @@ const fewestEnds = 3
 const mostPatienceMs = 60_000
 const probers = 2
 
+/** After a long absence the next try may be so far away. */
+const longestPauseMs = 300_000
+
 type Cast = { readonly load: Load; readonly people: readonly Person[] }
 
-export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = true, plant, noticeMs = 60_000 }: Run): Promise<Report> {
+export async function runFaults(fleet: ShakenFleet, run: Run): Promise<Report> {
+  const { seed, awaySeconds = 0, plant, noticeMs = 60_000 } = run
   const chance = aChance(seed)
-  const takeAway = plant?.(fleet) ?? ask
   const began = new Date()
   const signalsBefore = await signalsDone(fleet)
-  let isOver = () => false
-  const casts = await Promise.all(fleet.companies.map((company) => begin({ fleet, company, takeAway, once: [], isOver: () => isOver() })))
-  const loads = casts.map(({ load }) => load) as [Load, ...Load[]]
+  const { casts, shaken, absence } = await storm(fleet, chance, run)
+  const loads = casts.map(({ load }) => load)
   const ledgers = loads.map(({ ledger }) => ledger)
-  const until = now() + seconds * 1000
-  const isEnough = () =>
-    ledgers.every(
-      ({ events }) => events.filter(({ effect, answeredAt }) => effect === 'takes' && answeredAt !== undefined).length >= fewestEnds,
-    )
-  // On a busy machine little happens in a time that is much elsewhere; a run that proved nothing would be no run.
-  isOver = () => now() >= until && (isEnough() || now() >= until + mostPatienceMs)
-  const [shaken] = await Promise.all([
-    isShaken ? shake(fleet, chance.fork('weather'), isOver) : [],
-    ...casts.flatMap(({ load, people }) => people.map((person) => live(load, chance.fork(`${load.company.slug} ${person.name}`), person))),
-    ...Array.from({ length: probers }, (_, which) => probe(loads, chance.fork(`prober ${which}`))),
-  ])
   const clearAt = now()
   const say = (what: string) => console.log(`faults: ${what} ${Math.round((now() - clearAt) / 1000)} s after the weather cleared`)
   await fleet.mended()
   say('everybody serves again')
-  const late = [
-    ...(await waitUntilDone(fleet, 'outbox', 'done_at IS NULL')),
-    ...(await waitUntilDone(fleet, 'deliveries', 'expires_at IS NULL')),
-  ]
+  const late = [...(await waitUntilDone(fleet, 'outbox', 'done_at IS NULL')), ...(await waitUntilDone(fleet, 'deliveries', untoldNow))]
   const settledAt = now()
   const tokens = ledgers.reduce((sum, { issues }) => sum + issues.length, 0)
   say(`everything is done that was begun, ${tokens} tokens are asked about,`)
@@ -86,15 +78,51 @@ export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = 
   )
   const after = (await Promise.all(looked)).flat()
   say('all tokens were asked about')
-  // Whoever signed in once more was let in before; what that tells is under way.
-  const told = [...(await waitUntilDone(fleet, 'deliveries', 'expires_at IS NULL')), ...(await untold(fleet, began))]
+  // Whoever signed in once more was let in before; what that tells is under way, and whoever was away may have been asked a while ago.
+  const patienceMs = settleMs + Math.min(awaySeconds * 1000, longestPauseMs)
+  const told = [...(await waitUntilDone(fleet, 'deliveries', untoldNews, patienceMs)), ...(await untold(fleet, began))]
+  say('everybody was told')
   const stored = [...(await contradictionsOf(fleet, began)), ...judgeSignals(loads, signalsBefore, await signalsDone(fleet))]
+  const ofAbsence = absence === undefined ? [] : judgeAbsence(absence, fleet.outside.told)
   return {
     shaken,
     weather: kindsOf(shaken),
-    contradictions: [...loads.flatMap((load) => judgeCompany(load)), ...late, ...after, ...told, ...stored],
-    figures: { ...figuresOf(ledgers, settledAt - clearAt), faults: shaken.length, ...toldFigures(fleet.outside.told) },
+    contradictions: [...loads.flatMap((load) => judgeCompany(load)), ...late, ...after, ...ofAbsence, ...told, ...stored],
+    figures: {
+      ...{ ...figuresOf(ledgers, settledAt - clearAt), faults: shaken.length, ...toldFigures(fleet.outside.told) },
+      ...(absence === undefined ? {} : absenceFigures(absence, fleet.outside.told)),
+    },
   }
+}
+
+type Storm = { readonly casts: readonly Cast[]; readonly shaken: readonly Shaken[]; readonly absence: Absence | undefined }
+
+/** Everybody acts, and everything breaks, until the time is over and something was proven by it. */
+async function storm(
+  fleet: ShakenFleet,
+  chance: Chance,
+  { seconds, isShaken = true, awaySeconds = 0, restTimes = 1, plant }: Run,
+): Promise<Storm> {
+  let isOver = () => false
+  const shared = { fleet, takeAway: plant?.(fleet) ?? ask, restTimes, isOver: () => isOver() }
+  const casts = await Promise.all(fleet.companies.map((company) => begin({ ...shared, company, once: [] })))
+  const loads = casts.map(({ load }) => load) as [Load, ...Load[]]
+  const until = now() + seconds * 1000
+  const isEnough = () =>
+    loads.every(
+      ({ ledger: { events } }) =>
+        events.filter(({ effect, answeredAt }) => effect === 'takes' && answeredAt !== undefined).length >= fewestEnds,
+    )
+  // On a busy machine little happens in a time that is much elsewhere; a run that proved nothing would be no run.
+  isOver = () => now() >= until && (isEnough() || now() >= until + mostPatienceMs)
+  const absent = awaySeconds > 0 ? drawAbsent(fleet, chance.fork('who is away')) : undefined
+  const [shaken, absence] = await Promise.all([
+    isShaken ? shake(without(fleet, absent), chance.fork('weather'), shared) : [],
+    absent && beAway(fleet, chance.fork('away'), absent, awaySeconds),
+    ...casts.flatMap(({ load, people }) => people.map((person) => live(load, chance.fork(`${load.company.slug} ${person.name}`), person))),
+    ...Array.from({ length: probers }, (_, which) => probe(loads, chance.fork(`prober ${which}`))),
+  ])
+  return { casts, shaken, absence }
 }
 
 /** A ledger of its own, and in good weather a token of each kind for everybody. */

@@ -1,12 +1,13 @@
 /** What goes wrong, when, and for how long: drawn from the seed alone. Everything that was broken is mended before this ends. */
 
 import type { ShakenFleet } from './a-shaken-fleet.js'
+import { fewerTimes, type Load } from './actors.js'
+import { restUntil, sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import { now } from './stop-watch.js'
 
 /** Within what guards allow for clocks that differ. */
 const mostAheadMs = 20_000
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /** Breaks something and mends it; says what. */
 type Fault = { readonly name: string; readonly weight: number; run(chance: Chance): Promise<string> }
@@ -21,7 +22,8 @@ function faultsOf(fleet: ShakenFleet): readonly Fault[] {
     ),
     ...fleet.doors.map(({ name, line }) => ({ name: `whoever calls and ${name}`, line })),
     ...fleet.receivers.map(({ name, line }) => ({ name: `${name} and the brokers`, line })),
-    { name: 'the workers and who is told outside', line: fleet.outside.line },
+    ...fleet.outside.companies.map(({ name, line }) => ({ name: `the workers and what ${name} has outside`, line })),
+    { name: 'the brokers and the keys of transmitters', line: fleet.outside.line },
   ]
   const restart = (name: string, weight: number, of: typeof members): Fault => ({
     ...{ name, weight },
@@ -125,11 +127,14 @@ function faultsOf(fleet: ShakenFleet): readonly Fault[] {
       ...{ name: 'the outside', weight: 2 },
       run: async (chance) => {
         const isUnwell = chance.isOnce(2)
+        const set = (state: 'cut' | 'open') => {
+          for (const { line } of [...fleet.outside.companies, fleet.outside]) line.set(state)
+        }
         if (isUnwell) fleet.outside.setUnwell(true)
-        else fleet.outside.line.set('cut')
+        else set('cut')
         await sleep(chance.between(1000, 10_000))
         fleet.outside.setUnwell(false)
-        fleet.outside.line.set('open')
+        set('open')
         return `who is told outside ${isUnwell ? 'answers 503' : 'is away'} for a while`
       },
     },
@@ -155,12 +160,16 @@ function draw(chance: Chance, faults: readonly Fault[]): Fault {
 }
 
 /** One thing at a time in each of two hands, so that two may be broken at once. PostgreSQL is never killed twice at once. */
-export async function shake(fleet: ShakenFleet, chance: Chance, isOver: () => boolean): Promise<readonly Shaken[]> {
+export async function shake(
+  fleet: ShakenFleet,
+  chance: Chance,
+  { isOver, restTimes }: Pick<Load, 'isOver' | 'restTimes'>,
+): Promise<readonly Shaken[]> {
   const shaken: Shaken[] = []
   const faults = faultsOf(fleet)
   const hand = async (own: Chance, able: readonly Fault[]): Promise<void> => {
     while (!isOver()) {
-      await sleep(own.between(300, 1500))
+      await restUntil(isOver, own.between(300, 1500) * fewerTimes(restTimes))
       if (isOver()) return
       const at = now()
       const fault = draw(own, able)
@@ -184,6 +193,6 @@ export async function shake(fleet: ShakenFleet, chance: Chance, isOver: () => bo
     member.setClock(0)
     for (const line of member.lines) line.delay(0)
   }
-  for (const { line } of [...fleet.doors, ...fleet.receivers, fleet.outside]) line.delay(0)
+  for (const { line } of [...fleet.doors, ...fleet.receivers, ...fleet.outside.companies, fleet.outside]) line.delay(0)
   return shaken
 }

@@ -12,12 +12,17 @@ const rowsOf = <Row>(fleet: ShakenFleet, sql: string, parameters: readonly unkno
   asOwner<Row>(fleet.postgres.ownerUrl, sql, parameters)
 
 /** As long as it goes on: what piled up in a long run takes a while, and only what stands still is lost. */
-export async function waitUntilDone(fleet: ShakenFleet, table: 'outbox' | 'deliveries', undone: string): Promise<readonly string[]> {
+export async function waitUntilDone(
+  fleet: ShakenFleet,
+  table: 'outbox' | 'deliveries',
+  undone: string,
+  patienceMs = settleMs,
+): Promise<readonly string[]> {
   const look = () => rowsOf<{ id: string; attempts: number }>(fleet, `SELECT id, attempts FROM ${table} WHERE ${undone}`)
   let left = await look()
   let fewest = left.length
   let movedAt = now()
-  while (left.length > 0 && now() - movedAt < settleMs) {
+  while (left.length > 0 && now() - movedAt < patienceMs) {
     await sleep(100)
     left = await look()
     if (left.length >= fewest) continue
@@ -25,9 +30,27 @@ export async function waitUntilDone(fleet: ShakenFleet, table: 'outbox' | 'deliv
     movedAt = now()
   }
   return left.map(
-    ({ id, attempts }) => `${id} of ${table} was not done: nothing of it moved for ${settleMs} ms in good weather, after ${attempts} tries`,
+    ({ id, attempts }) =>
+      `${id} of ${table} was not done: nothing of it moved for ${patienceMs} ms in good weather, after ${attempts} tries`,
   )
 }
+
+export const untoldNews = 'expires_at IS NULL'
+/** What is not kept back because its receiver did not take what it was told last. */
+export const untoldNow = `${untoldNews} AND due_at <= now() AND NOT EXISTS (
+  SELECT 1 FROM delivery_destinations t WHERE t.tenant_id = deliveries.tenant_id AND t.id = destination_id AND t.paused_until > now())`
+
+/** What waits to be told to a company's system or a client of it, or was given up. `line`: in which each waits for the one before it. `isTried`: once in vain at least. */
+export type Waiting = { readonly id: string; readonly line: string; readonly isTried: boolean }
+
+/** In the order in which it is to be told. */
+export const waitingFor = (fleet: ShakenFleet, slug: string): Promise<readonly Waiting[]> =>
+  rowsOf<Waiting>(
+    fleet,
+    `SELECT d.id, d.destination_id || ' ' || d.order_key AS line, d.reason IS NOT NULL AS "isTried" FROM deliveries d JOIN tenants t ON t.id = d.tenant_id
+      WHERE t.slug = $1 AND d.delivered_at IS NULL ORDER BY d.sequence, d.ordinal`,
+    [slug],
+  )
 
 type Delivery = { readonly id: string; readonly part: string; readonly eventId: string; readonly isTaken: boolean }
 
@@ -62,7 +85,16 @@ export async function contradictionsOf(fleet: ShakenFleet, began: Date): Promise
     ['deliveries that were given up', 'SELECT id, part, reason FROM deliveries WHERE dead_at IS NOT NULL', []],
     ['events that were not swept', 'SELECT id, target, source FROM deprovisioning_events WHERE swept_at IS NULL AND matched', []],
     ['news that was told twice', 'SELECT resource_id, issuer_id, event_id, count(*) FROM notices GROUP BY 1, 2, 3 HAVING count(*) > 1', []],
-    ['positions with a gap', 'SELECT resource_id, count(*), max(position) FROM notices GROUP BY 1 HAVING count(*) <> max(position)', []],
+    [
+      'positions with a gap',
+      // In a long run from the first that no clock here calls expired: older ones are swept.
+      `SELECT n.resource_id, count(*), max(n.position) FROM notices n JOIN (
+         SELECT tenant_id, resource_id, CASE WHEN $1::timestamptz > now() - interval '50 minutes' THEN 1
+             ELSE coalesce(min(position) FILTER (WHERE expires_at > now() + interval '2 minutes'), max(position) + 1) END AS first
+           FROM notices GROUP BY 1, 2) kept USING (tenant_id, resource_id)
+        WHERE n.position >= kept.first GROUP BY n.resource_id, kept.first HAVING count(*) <> max(n.position) - kept.first + 1`,
+      [began],
+    ],
     [
       'people whose epoch is not the number of their events',
       `SELECT s.id, s.epoch, count(e.id) FROM subjects s LEFT JOIN deprovisioning_events e ON e.tenant_id = s.tenant_id AND e.target = 'subject' AND e.target_id = s.id::text

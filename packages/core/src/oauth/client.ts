@@ -45,6 +45,10 @@ export type Client = {
   readonly approvedAtFront?: boolean | undefined
   readonly epoch: number
   readonly blockedAt: Instant | undefined
+  /** Of a client of the front issuer, as one tenant has it: since when that tenant shuts it out itself. `blockedAt` is the earlier of this and the vendor's. */
+  readonly ownBlockedAt?: Instant | undefined
+  /** … and since when the vendor does. */
+  readonly blockedAtFront?: Instant | undefined
   /** Metadata documents only: from then on the stored copy is fetched again. */
   readonly documentExpiresAt: Instant | undefined
   /** Metadata documents only: since when its publisher says, whenever he is asked, that it is gone or none. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { addSeconds, instant } from '../instant.js'
-import { deliveryKinds, deliveryLimits, judgeTry, nextAttemptAt, pauseSeconds } from './delivery.js'
+import { deliveryKinds, deliveryLimits, isGivenUp, judgeTry, pauseSeconds } from './delivery.js'
 
 const now = instant(Date.UTC(2026, 10, 29))
 
@@ -27,25 +27,30 @@ test.each([
   }
 })
 
-test('a pause doubles up to the longest, and chance takes at most half of it away', () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 10_000 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (failures, chance) => {
-      const pause = pauseSeconds(failures, chance)
-      expect(pause).toBeGreaterThanOrEqual(deliveryLimits.firstPauseSeconds / 2)
-      expect(pause).toBeLessThanOrEqual(deliveryLimits.longestPauseSeconds)
-      expect(pauseSeconds(failures + 1, chance)).toBeGreaterThanOrEqual(pause)
-    }),
-  )
-  expect([1, 2, 3, 99].map((failures) => pauseSeconds(failures, 0))).toEqual([1, 2, 4, deliveryLimits.longestPauseSeconds / 2])
-})
+test.each(['destination', 'message'] as const)(
+  'a pause of a %s doubles up to the longest, and chance takes at most half of it away',
+  (whose) => {
+    const longest = deliveryLimits.longestPauseSeconds[whose]
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 10_000 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (failures, chance) => {
+          const pause = pauseSeconds(whose, failures, chance)
+          expect(pause).toBeGreaterThanOrEqual(deliveryLimits.firstPauseSeconds / 2)
+          expect(pause).toBeLessThanOrEqual(longest)
+          expect(pauseSeconds(whose, failures + 1, chance)).toBeGreaterThanOrEqual(pause)
+        },
+      ),
+    )
+    expect([1, 2, 3, 99].map((failures) => pauseSeconds(whose, failures, 0))).toEqual([1, 2, 4, longest / 2])
+  },
+)
 
-test('a message is given up after so many tries, or when it is too old, whichever comes first', () => {
+test('a message is given up when it is too old', () => {
   const begunAt = addSeconds(now, -deliveryLimits.ageSeconds)
-  expect(nextAttemptAt({ attempts: 1, begunAt: now }, now, 0)).toBe(addSeconds(now, 1))
-  expect(nextAttemptAt({ attempts: deliveryLimits.attempts - 1, begunAt: now }, now, 0)).toBeGreaterThan(now)
-  expect(nextAttemptAt({ attempts: deliveryLimits.attempts, begunAt: now }, now, 0)).toBeUndefined()
-  expect(nextAttemptAt({ attempts: 1, begunAt: addSeconds(begunAt, 1) }, now, 0)).toBeGreaterThan(now)
-  expect(nextAttemptAt({ attempts: 1, begunAt }, now, 0)).toBeUndefined()
+  expect(isGivenUp(addSeconds(begunAt, 1), now)).toBe(false)
+  expect(isGivenUp(begunAt, now)).toBe(true)
 })
 
 test('the limits leave room for each other', () => {

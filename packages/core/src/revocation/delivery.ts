@@ -4,7 +4,7 @@
  * Trouble is either the message's own (the receiver answered, and does not want this one) or the destination's (it is away, or unwell). Only
  * the second pauses the destination as a whole, so that neither a poisoned message nor a dead receiver holds up anybody else.
  */
-import { addSeconds, type Instant, secondsBetween } from '../instant.js'
+import { type Instant, secondsBetween } from '../instant.js'
 
 export const deliveryKinds = ['backchannel_logout', 'webhook'] as const
 export type DeliveryKind = (typeof deliveryKinds)[number]
@@ -18,12 +18,11 @@ export const deliveryLimits = {
   perOrigin: 12,
   /** … and to one destination. One that has failed is tried with a single call. */
   perDestination: 4,
-  /** Tries of one message. */
-  attempts: 100,
-  /** A message is given up when it is this old: a receiver may be away over a weekend. */
+  /** A message is given up when it is this old, and not for the number of its tries: a receiver may be away over a weekend, and then refuse it once. */
   ageSeconds: 72 * 3600,
   firstPauseSeconds: 2,
-  longestPauseSeconds: 3600,
+  /** So soon whoever was away has what waited, once it is back; and a message that its receiver does not want is offered it so rarely. */
+  longestPauseSeconds: { destination: 300, message: 3600 },
   /** A try takes at most so long, and is another worker's business after the lease. */
   timeoutSeconds: 10,
   leaseSeconds: 60,
@@ -43,7 +42,8 @@ export type Verdict =
   /** Nor will anything else: the endpoint asks to be told nothing more. */
   | { readonly kind: 'gone'; readonly reason: string }
   /** `whose`: the destination's own trouble pauses all of it. */
-  | { readonly kind: 'failed'; readonly whose: 'message' | 'destination'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly whose: Whose; readonly reason: string }
+export type Whose = 'message' | 'destination'
 
 /** Answers by which a receiver says that it cannot serve anybody now: RFC 9110 §15.5.9, RFC 8470, RFC 6585 §4. */
 const unwell: readonly number[] = [408, 425, 429]
@@ -75,20 +75,10 @@ export function judgeTry(outcome: TryOutcome, kind: DeliveryKind): Verdict {
  * The pause after so many failures in a row: doubled each time up to the longest, and between half and all of that, so that what failed
  * together does not come back together. `chance` is from 0 up to 1.
  */
-export function pauseSeconds(failures: number, chance: number): number {
-  const whole = Math.min(
-    deliveryLimits.firstPauseSeconds * 2 ** Math.min(Math.max(failures, 1) - 1, 30),
-    deliveryLimits.longestPauseSeconds,
-  )
-  return whole * (0.5 + chance / 2)
+export function pauseSeconds(whose: Whose, failures: number, chance: number): number {
+  const doubled = deliveryLimits.firstPauseSeconds * 2 ** Math.min(Math.max(failures, 1) - 1, 30)
+  return Math.min(doubled, deliveryLimits.longestPauseSeconds[whose]) * (0.5 + chance / 2)
 }
 
-/** When a message that failed is tried again; `undefined`: it is given up. `attempts` counts the try that failed. */
-export function nextAttemptAt(
-  { attempts, begunAt }: { readonly attempts: number; readonly begunAt: Instant },
-  now: Instant,
-  chance: number,
-): Instant | undefined {
-  if (attempts >= deliveryLimits.attempts || secondsBetween(begunAt, now) >= deliveryLimits.ageSeconds) return undefined
-  return addSeconds(now, pauseSeconds(attempts, chance))
-}
+/** True: it has waited for as long as anything is kept waiting. */
+export const isGivenUp = (begunAt: Instant, now: Instant): boolean => secondsBetween(begunAt, now) >= deliveryLimits.ageSeconds

@@ -174,6 +174,7 @@ const clientRows = {
     ['kind', 'kind'],
     ['approved', 'preApproved'],
     ['blocked', 'blockedAt'],
+    ['by', 'blockedBy'],
   ],
 } as const
 
