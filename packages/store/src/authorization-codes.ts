@@ -1,6 +1,7 @@
 /** Authorization codes: redeemed by one statement, at most once. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { CodePresented, CodeRefusal } from '@drawbridge/core/oauth/authorization-code'
+import { refusalToldEverySeconds } from '@drawbridge/core/oauth/refresh-token'
 import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { type Asked, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
@@ -25,6 +26,9 @@ type WayToCode = {
  * `caller` and `verdict` hold the conditions of `core/oauth/authorization-code.judgeCode` in the same order. Twins that arrive together all
  * pass them on their snapshots; the row lock of `consumed` lets one through and `outcome` calls the others replays. `$14` to `$22` are a
  * fresh decision of policy, or null. `$23` is the key that was proved, and `$26` the same where refresh tokens are bound to it.
+ *
+ * `noted` is for the trail, as where refresh tokens rotate: whoever has a code that is worth nothing could write it as often as he likes. Whatever kills is told.
+ * It comes before `killed`: a twin that waited for the winner holds the code's row by then, and would wait for the grant of one that holds that and wants the row.
  */
 export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$13' })},
   ${way.code},
@@ -58,13 +62,18 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
     SELECT $1, $8, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at), $26::text
     FROM state, consumed WHERE state.refresh_seconds IS NOT NULL AND state.client_refreshes AND (state.refresh_ends_at <= $2) IS NOT TRUE RETURNING token_hash),
   ${redecision.writtenCte('SELECT grant_id FROM consumed')},
-  ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'code_replayed'`, { reason: `'code_replayed'`, source: 'code_replay', eventId: '$9::uuid' })},
+  noted AS (
+    UPDATE authorization_codes SET refused_at = $2
+    WHERE tenant_id = $1 AND code_hash = ${way.codeHash} AND EXISTS (SELECT 1 FROM outcome WHERE verdict NOT IN ('redeem', 'decide_again'))
+      AND (refused_at IS NULL OR refused_at <= $2 - interval '${refusalToldEverySeconds} seconds')
+    RETURNING 1),
+  ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'code_replayed' AND (SELECT count(*) FROM noted) IS NOT NULL`, { reason: `'code_replayed'`, source: 'code_replay', eventId: '$9::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'redeem' THEN 'code_redeemed' ELSE 'code_refused' END, state.issuer_id, state.subject_id, state.client_id,
       state.connection_id, state.grant_id, state.allowed, CASE WHEN verdict <> 'redeem' THEN verdict END,
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed)) || ${redecision.told}, $10, $11
-    FROM outcome, state WHERE verdict <> 'decide_again')
+    FROM outcome, state WHERE verdict = 'redeem' OR (verdict <> 'decide_again' AND (EXISTS (SELECT 1 FROM noted) OR EXISTS (SELECT 1 FROM killed))))
   SELECT ${way.answer}, outcome.verdict, code.nonce, EXISTS (SELECT 1 FROM issued) AS refreshes, state.*,
     ${claimsToDecideAgain('outcome.verdict')}, ${notified}
   FROM caller LEFT JOIN (outcome CROSS JOIN state CROSS JOIN code) ON true`

@@ -25,7 +25,7 @@ export type RegistrationDraft = Omit<ClientDraft, 'stated'> & {
 const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash, software_statement, approved_digests', values: ', $27::jsonb, $28, $29::jsonb, CASE WHEN $12 THEN $27::jsonb END' })} RETURNING ${clientColumns}`
 
 /**
- * Never more than `most` of a tenant live, however many register at once. Where there are so many, the oldest that nobody has used makes room, unless
+ * Never more than `most` of an issuer live, however many register at once. Where there are so many, the oldest that nobody has used makes room, unless
  * it registered a moment ago. Undefined: there is no room.
  */
 export async function insertDynamicClient(
@@ -36,7 +36,7 @@ export async function insertDynamicClient(
 ): Promise<Client | undefined> {
   // Held until the transaction ends, so that of two that count at once one waits.
   await db.query('SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE', [tenant])
-  if ((await countDynamicClients(db, tenant)) >= most && !(await makeRoom(db, tenant, draft.now))) return undefined
+  if ((await countDynamicClients(db, tenant, draft.issuerId)) >= most && !(await makeRoom(db, tenant, draft))) return undefined
   const { rows } = await db.query<ClientRow>(insertText, [
     ...clientValues(tenant, draft),
     JSON.stringify(digestsOf(draft)),
@@ -49,10 +49,11 @@ export async function insertDynamicClient(
 const toJson = (software: StatedSoftware | undefined): string | null =>
   software === undefined ? null : JSON.stringify({ ...software, softwareId: software.softwareId ?? null })
 
-async function countDynamicClients(db: Db, tenant: TenantId): Promise<number> {
+/** A tenant's copies of clients of the front are no registrations of its own, and are counted apart (`front-clients`). */
+async function countDynamicClients(db: Db, tenant: TenantId, issuer: IssuerId): Promise<number> {
   const { rows } = await db.query<{ living: number }>(
-    "SELECT count(*)::int AS living FROM clients WHERE tenant_id = $1 AND kind = 'dynamic' AND unregistered_at IS NULL",
-    [tenant],
+    "SELECT count(*)::int AS living FROM clients WHERE tenant_id = $1 AND issuer_id = $2 AND kind = 'dynamic' AND unregistered_at IS NULL",
+    [tenant, issuer],
   )
   return rows[0]?.living ?? 0
 }
@@ -64,17 +65,17 @@ const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash 
  * A pending sign-in saves nobody, because strangers can begin one; nor does an approval by a statement, which they can copy. A grant does, which takes a
  * person of the tenant. Looked for once, by a scalar: `IN` is looked through for every client where the planner believes that there are hardly any.
  */
-async function makeRoom(db: Db, tenant: TenantId, now: Instant): Promise<boolean> {
+async function makeRoom(db: Db, tenant: TenantId, { issuerId, now }: Pick<RegistrationDraft, 'issuerId' | 'now'>): Promise<boolean> {
   const { rows } = await db.query<{ client_id: ClientId; issuer_id: IssuerId }>(
     `UPDATE clients SET ${shut}, epoch = epoch + 1, barrier_at = $2
      WHERE tenant_id = $1 AND ctid = (
        SELECT c.ctid FROM clients c
-       WHERE c.tenant_id = $1 AND c.kind = 'dynamic' AND c.unregistered_at IS NULL AND c.last_used_at IS NULL AND (NOT c.pre_approved OR c.software_statement IS NOT NULL)
+       WHERE c.tenant_id = $1 AND c.issuer_id = $3 AND c.kind = 'dynamic' AND c.unregistered_at IS NULL AND c.last_used_at IS NULL AND (NOT c.pre_approved OR c.software_statement IS NOT NULL)
          AND c.created_at < $2::timestamptz - make_interval(secs => ${registrationLimits.dynamicClientStaysSeconds})
          AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.tenant_id = $1 AND g.issuer_id = c.issuer_id AND g.client_id = c.client_id)
        ORDER BY c.created_at LIMIT 1)
      RETURNING client_id, issuer_id`,
-    [tenant, toTimestamp(now)],
+    [tenant, toTimestamp(now), issuerId],
   )
   const gone = rows[0]
   if (!gone) return false

@@ -7,7 +7,6 @@
 import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { whyNothingNewAt } from '@drawbridge/core/oauth/client-registration'
-import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { defaultScopesOf } from '@drawbridge/core/oauth/resource'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
@@ -17,7 +16,7 @@ import { endRequestAtFront } from '@drawbridge/store/authorization-requests'
 import { findDomainOwnerAcrossTenants } from '@drawbridge/store/domains'
 import { moveDeviceToTenant } from '@drawbridge/store/front-devices'
 import { onHotPath } from '@drawbridge/store/transaction'
-import { adoptClient } from '../clients/adopt-client.js'
+import { meetClient } from '../clients/adopt-client.js'
 import { resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
@@ -41,9 +40,9 @@ export async function becomeTenants(flow: Flow, word: string): Promise<Result<Fl
   if (tenant.suspendedAt !== undefined) return err(refuseHttp('page', 'tenant_suspended'))
   if (pending.deviceCodeId !== undefined && !tenant.deviceGrant) return err(refuseOnPage({ reason: 'device_page_off' }))
   const resource = tenant.resource(pending.resource)
-  if (!resource) return err(answerUnaskedWithError(flow.tenant, flow.client, pending, { reason: 'resource_unknown' }))
+  if (!resource) return err(await refuseResource(flow))
   const client = await clientAt(flow, tenant)
-  if (!client.ok) return err(refuseOnPage(client.error))
+  if (!client.ok) return client
   const refused = await refuseAt(flow, tenant, client.value)
   if (refused) return err(refused)
   if (!(await takeDevice(flow, tenant)) || (flow.ongoing.saved && !(await endAtFront(flow, tenant))))
@@ -66,12 +65,27 @@ async function findMember(deps: BrokerDeps, word: string): Promise<ResolvedTenan
 /** What she typed says where she signs in, too; a short name says nothing of that. */
 const hintFrom = ({ pending }: Flow, word: string): string | undefined => (parseEmailAddress(word) ? word : pending.loginHint)
 
-/** One that describes itself is met by every tenant for itself. One that is registered at the front is copied to whoever uses it. */
-async function clientAt({ deps, http, client }: Flow, tenant: ResolvedTenant): Promise<Result<Client, PageRefusal>> {
-  if (client.kind !== 'metadata_document' && !(await adoptClient(deps, tenant, client.id))) return err({ reason: 'client_unknown' })
-  const own = await resolveClient(deps, tenant, client.id, 'authorize', http.spend)
-  return own.ok && isUnstated(tenant, own.value) ? err({ reason: 'client_way_closed' }) : own
+/**
+ * One that describes itself is met by every tenant for itself. One that is registered at the front is copied to whoever uses it: not where the tenant lets none
+ * like it in, so that nobody is made to keep what may do nothing. One that waits for an approval is kept, for its admin finds it there.
+ */
+async function clientAt(flow: Flow, tenant: ResolvedTenant): Promise<Result<Client, Answer>> {
+  const { deps, http, client } = flow
+  if (client.kind === 'metadata_document') {
+    const own = await resolveClient(deps, tenant, client.id, 'authorize', http.spend)
+    return own.ok ? own : err(refuseOnPage(own.error))
+  }
+  const met = isShutOut(tenant, client)
+    ? await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: client.id })
+    : await meetClient(flow, tenant, client)
+  if (met === undefined) return err(refuseOnPage({ reason: 'client_way_closed' }))
+  if (met === 'unknown' || met === 'full') return err(refuseOnPage({ reason: met === 'full' ? 'client_copies_full' : 'client_unknown' }))
+  return 'limited' in met ? err(met.limited) : ok(met)
 }
+
+/** Whatever the vendor vouches for, no admin of this tenant has, unless the tenant knows it already. */
+const isShutOut = (tenant: ResolvedTenant, client: Client): boolean =>
+  whyNothingNewAt(tenant, { ...client, preApproved: false, approvedAtFront: client.preApproved }) === 'way_closed'
 
 /** Before the request is over at the front: whoever is refused may go on as another company's, or come again once the client is approved. */
 async function refuseAt({ deps, pending }: Flow, tenant: ResolvedTenant, client: Client): Promise<Answer | undefined> {
@@ -82,9 +96,13 @@ async function refuseAt({ deps, pending }: Flow, tenant: ResolvedTenant, client:
   return why && refuseUnapproved(deps, tenant, client)
 }
 
-/** Whoever registered at the front brought no statement that this tenant believes; its admin may vouch for the client instead. */
-const isUnstated = ({ softwareStatements }: ResolvedTenant, { kind, preApproved }: Client): boolean =>
-  softwareStatements.required && kind === 'dynamic' && !preApproved
+/** The client may be one that this process remembers; it is told by what the database has now, as by every answer that no statement stands behind. */
+async function refuseResource({ deps, tenant: front, client, pending }: Flow): Promise<Answer> {
+  const present = await deps.clients.read({ tenantId: front.id, issuerId: front.issuer.id, id: client.id })
+  if (!present) return refuseOnPage({ reason: 'client_unknown' })
+  const refusal = present.blockedAt === undefined ? findUnanswerable(pending, present) : { reason: 'client_blocked' as const }
+  return refusal ? refuseOnPage(refusal) : answerUnaskedWithError(front, present, pending, { reason: 'resource_unknown' })
+}
 
 /** A device that waits at the front becomes the tenant's, once, before the request does: what ends a request there tells the device no. */
 async function takeDevice({ deps, tenant: front, client, pending }: Flow, tenant: ResolvedTenant): Promise<boolean> {

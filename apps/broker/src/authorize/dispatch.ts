@@ -181,6 +181,9 @@ async function deny({ flow, session, identity }: SignedIn, decision: Extract<Pol
   const { deps, tenant, client, http, now, pending } = flow
   const moved = await findMovedClient(flow)
   if (moved) return moved
+  // As a yes is: each is a line of the trail, which is kept for ever.
+  const limited = http.spend('subject', `${tenant.id} ${session.subjectId}`)
+  if (limited) return limited
   await inTenant(deps.database, tenant.id, async (db) => {
     if (pending.deviceCodeId !== undefined) await markDeviceDenied(db, tenant.id, pending.deviceCodeId, now)
     await insertAuditEvent(db, tenant.id, {

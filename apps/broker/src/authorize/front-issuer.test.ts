@@ -272,6 +272,9 @@ describe('a client that registered at the front', () => {
     const page = await world.browser().visit(world.authorizeUrl('front for acme', { client_id: client.id }))
     expect([page.status, page.text.includes('client_way_closed')]).toEqual([403, true])
     await tokensOf(client, 'globex')
+    // Nothing of it was kept there, so she lets it in by name.
+    expect((await world.call('PATCH', `/tenants/acme/front-clients/${client.id}`, { preApproved: true })).status).toBe(404)
+    expect((await world.call('POST', `/tenants/acme/front-clients/${client.id}`)).status).toBe(200)
     await world.call('PATCH', `/tenants/acme/front-clients/${client.id}`, { preApproved: true })
     await tokensOf(client, 'acme')
     await demand(null)

@@ -6,7 +6,7 @@ import type { Jwk } from '@drawbridge/core/oauth/json-web-key'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ForeignAlgorithm } from '@drawbridge/crypto/foreign-algorithms'
 import { readForeignKey } from '@drawbridge/crypto/foreign-jwks'
-import { type ReadJwt, readForeignJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
+import { type ForeignKey, type ReadJwt, readForeignJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 
 export const clientAssertionLimits = {
   length: 8192,
@@ -103,8 +103,16 @@ const isForSignatures = ({ use, alg, key_ops: operations }: Jwk, algorithm: Fore
   (!Array.isArray(operations) || operations.includes('verify'))
 
 function isSignedByKey(jwt: ReadJwt, jwk: Jwk): boolean {
-  const key = readForeignKey(jwk)
+  const key = imported(jwk)
   return key !== undefined && verifyForeignJwt(jwt, [key]).ok
+}
+
+/** To make a key of its members costs as much as a signature. It lasts as long as what it was read from: a version of the client, or one fetch of its keys. */
+const known = new WeakMap<Jwk, { readonly key: ForeignKey | undefined }>()
+function imported(jwk: Jwk): ForeignKey | undefined {
+  const made = known.get(jwk) ?? { key: readForeignKey(jwk) }
+  known.set(jwk, made)
+  return made.key
 }
 
 /** Whether these keys cannot be the last word: the one it names is not among them, or it names none. */

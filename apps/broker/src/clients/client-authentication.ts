@@ -11,7 +11,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import { isKeepable } from '@drawbridge/core/keepable-text'
-import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
+import { type Client, isVouchedForItself, type ProvenClient } from '@drawbridge/core/oauth/client'
 import { mayReadKeys } from '@drawbridge/core/oauth/client-registration'
 import { isLiving } from '@drawbridge/core/oauth/client-secret'
 import type { JsonRefusal, PageRefusal } from '@drawbridge/core/oauth/error'
@@ -21,6 +21,7 @@ import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
 import { believeOnce } from '@drawbridge/store/replays'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
+import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
 import { type IssuerLimit, limitAt } from '../http/limit-at.js'
@@ -61,6 +62,8 @@ export type ClientClaim = {
   readonly spend: Spend | undefined
   /** By which those are counted who may be nobody. */
   readonly limitOfUnproven: LimitOfUnproven
+  /** What its assertion spends before its signature is looked at, and before it is written down as used: once each, however often the request is judged. */
+  readonly limitOfAssertion: (client: Client, before: 'signature' | 'use') => JsonRefusal | undefined
   /** Whether this request is the first to bring the assertion: asked of the database once, however often the request is judged. */
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
   /** Asks no key of its assertion twice, however often the request is judged. */
@@ -95,10 +98,27 @@ export function readClientClaim(
     purpose,
     spend: http.spend,
     limitOfUnproven,
+    limitOfAssertion: createAssertionLimit(http.spend, tenant),
     isFirstUse,
     isSignedBy: createSignatureJudge(),
     certificate: certificateReader(deps.settings, http),
   })
+}
+
+/** A signature costs the most of what a stranger can have us do, and a use is a row. Of a client that an admin vouches for, its own uses alone are counted. */
+function createAssertionLimit(spend: Spend | undefined, tenant: ResolvedTenant): ClientClaim['limitOfAssertion'] {
+  const said = new Map<'signature' | 'use', JsonRefusal | undefined>()
+  return (client, before) => {
+    if (before === 'signature' && isVouchedForItself(client)) return undefined
+    if (said.has(before)) return said.get(before)
+    const limited =
+      before === 'signature'
+        ? spend?.(limitAt(tenant, 'tenant_unvouched_assertion'), tenant.id)
+        : spend?.(limitAt(tenant, 'client_assertion'), `${tenant.id} ${tenant.issuer.id} ${client.id}`)
+    const refusal = limited && busyBy(limited)
+    said.set(before, refusal)
+    return refusal
+  }
 }
 
 /**
@@ -126,9 +146,13 @@ export async function authenticateClient(
 /** Of whoever this process does not know to be what he says: that he would be looked up is what it costs. ADR 110 */
 function findLimit({ spend, limitOfUnproven, tenant }: ClientClaim): JsonRefusal | undefined {
   const limited = spend?.(limitAt(tenant, limitOfUnproven), tenant.id)
-  const retryAfterSeconds = Number(limited?.headers?.['retry-after'] ?? 1)
-  return limited && { reason: 'client_authentication_busy', detail: { why: 'limit', retryAfterSeconds } }
+  return limited && busyBy(limited)
 }
+
+const busyBy = ({ headers }: Answer): JsonRefusal => ({
+  reason: 'client_authentication_busy',
+  detail: { why: 'limit', retryAfterSeconds: Number(headers?.['retry-after'] ?? 1) },
+})
 
 /** Why a client could not be found, to whoever would authenticate. */
 export const unresolved = ({ reason, detail = {} }: PageRefusal): JsonRefusal =>
@@ -218,7 +242,10 @@ async function findFaultOfAssertion(
   if (client.authMethod !== 'private_key_jwt') return { reason: 'client_authentication_method' }
   const read = readClientAssertion(client, assertion, { audience: claim.tenant.issuer.url, now: deps.clock.now() })
   if (!read.ok) return read.error
-  const fault = await findFaultOfSignature(deps, client, claim, read.value.jwt)
+  const fault =
+    claim.limitOfAssertion(client, 'signature') ??
+    (await findFaultOfSignature(deps, client, claim, read.value.jwt)) ??
+    claim.limitOfAssertion(client, 'use')
   if (fault) return fault
   return (await claim.isFirstUse(read.value)) ? undefined : { reason: 'client_assertion_replayed' }
 }

@@ -38,8 +38,22 @@ test('what a slow read brings late does not replace what is known', async () => 
   expect(cache.recall(nameOf(acme))).toMatchObject({ name: 'Renamed', version: after.version })
 })
 
+test('clients that got a token are not pushed out by those that are only read, and keep what is written of them', async () => {
+  const cache = createClientCache(fixture.database, { atWork: 2, met: 2 })
+  const client = await read(cache)
+  cache.putToWork(client)
+  for (const id of ['x', 'y', 'z']) cache.keep({ ...client, id: id as ClientId })
+  const isKnown = (id: string) => cache.recall(nameOf(acme, id)) !== undefined
+  expect(['x', 'y', 'z', acme.clientId].map(isKnown)).toEqual([false, true, true, true])
+  cache.keep({ ...client, name: 'Later', version: client.version + 1 })
+  cache.putToWork(client)
+  expect(cache.recall(nameOf(acme))).toMatchObject({ name: 'Later' })
+  for (const id of ['y', 'z']) cache.putToWork({ ...client, id: id as ClientId })
+  expect(['y', 'z', acme.clientId].map(isKnown)).toEqual([true, true, false])
+})
+
 test('the longest unused is forgotten first', async () => {
-  const cache = createClientCache(fixture.database, 2)
+  const cache = createClientCache(fixture.database, { atWork: 2, met: 2 })
   const client = await read(cache)
   await read(cache, globex)
   cache.recall(nameOf(acme))

@@ -8,14 +8,17 @@ import { readForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 import { insertClient } from '@drawbridge/store/clients'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { aClientAssertion, byEs256, presentAssertion, type Signer } from '@drawbridge/testkit/a-client-assertion'
+import { aClientAssertion, assertionType, byEs256, presentAssertion, type Signer } from '@drawbridge/testkit/a-client-assertion'
 import { aCostlyKey, type CostlyKey } from '@drawbridge/testkit/a-costly-key'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
-import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Answer } from '../http/answer.js'
+import type { RateLimitName } from '../http/rate-limit.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { clientAssertionLimits, createSignatureJudge } from './client-assertion.js'
+import { authenticateClient, readClientClaim } from './client-authentication.js'
 import { resolveClient } from './resolve-client.js'
 
 const { rsaMostBits, exponentMostBits } = publicKeyLimits
@@ -153,5 +156,56 @@ describe('of many keys that an assertion may mean', () => {
     expect(isSignedBy(read.value, { keys: [one, last.jwk] })).toBe(true)
     expect(isSignedBy(read.value, { keys: [one, last.jwk] })).toBe(true)
     expect(asked).toBe(3)
+  })
+})
+
+describe('assertions', () => {
+  const key = anEcKey('k')
+  const forged = anEcKey('k').signer
+  const of = async (kind: 'vouched' | 'unvouched') => {
+    const id = await stored({ keys: [key.jwk] })
+    if (kind === 'unvouched')
+      await asOwner(fixture.ownerUrl, "UPDATE clients SET kind = 'dynamic', pre_approved = false WHERE client_id = $1", [id])
+    return id
+  }
+  const uses = async () => (await asOwner(fixture.ownerUrl, "SELECT FROM replays WHERE kind = 'client_assertion'")).length
+  /** What it spends, in order, of this process; `used`: of the named limit there is nothing left. */
+  const bring = async (id: ClientId, signer: Signer, used?: RateLimitName) => {
+    const spent: string[] = []
+    const spend = (limit: RateLimitName): Answer | undefined => {
+      spent.push(limit)
+      return limit === used ? { kind: 'empty', status: 429, headers: { 'retry-after': '7' } } : undefined
+    }
+    const claims = { iss: id, sub: id, aud: tenant.issuer.url, exp: toSeconds(now) + 60, jti: randomUUID() }
+    const form = {
+      client_assertion_type: assertionType,
+      client_assertion: aClientAssertion({ alg: 'ES256', kid: 'k' }, claims, signer),
+    }
+    const claim = readClientClaim(broker.deps, { headers: {}, spend }, form, tenant)
+    if (!claim.ok) throw new Error(claim.error.reason)
+    const before = await uses()
+    const proven = await authenticateClient(broker.deps, claim.value, 'memory')
+    return { spent, said: proven.ok ? 'proven' : proven.error, uses: (await uses()) - before }
+  }
+  const busy = { reason: 'client_authentication_busy', detail: { why: 'limit', retryAfterSeconds: 7 } }
+
+  it('of clients for which nobody vouches are counted together before a signature is looked at, once however often one is judged', async () => {
+    const id = await of('unvouched')
+    const [ofAll, ofOne] = ['tenant_unvouched_assertion', 'client_assertion'] as const
+    expect(await bring(id, key.signer)).toEqual({ spent: ['tenant_unproven', ofAll, ofOne], said: 'proven', uses: 1 })
+    expect(await bring(id, key.signer)).toEqual({ spent: [ofAll, ofOne], said: 'proven', uses: 1 })
+    expect(await bring(id, forged)).toMatchObject({
+      spent: [ofAll, 'tenant_unproven'],
+      said: { reason: 'client_assertion_invalid' },
+      uses: 0,
+    })
+    expect(await bring(id, key.signer, ofAll)).toEqual({ spent: [ofAll, 'tenant_unproven'], said: busy, uses: 0 })
+  })
+
+  it('of one client whose signatures hold are counted before they are kept; who only knows its name spends nothing of it', async () => {
+    const id = await of('vouched')
+    expect(await bring(id, key.signer)).toEqual({ spent: ['tenant_unproven', 'client_assertion'], said: 'proven', uses: 1 })
+    expect((await bring(id, forged)).spent).toEqual(['tenant_unproven'])
+    expect(await bring(id, key.signer, 'client_assertion')).toMatchObject({ said: busy, uses: 0 })
   })
 })

@@ -246,6 +246,39 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
     expect(fetches).toHaveLength(clientFetchLimits.ofStrangers + 2)
   })
 
+  it('of a client at work are good for a few minutes beyond their time where strangers have taken every place, and no longer', async () => {
+    const aStrangersClient = async (n: number, keys?: Published) => {
+      const host = `taker-${n}.example`
+      if (keys) published.set(`https://${host}/jwks`, keys)
+      const body = {
+        ...{ client_name: 'Taker', redirect_uris: [`https://${host}/cb`], jwks_uri: `https://${host}/jwks` },
+        ...{ token_endpoint_auth_method: 'private_key_jwt', grant_types: ['authorization_code'] },
+      }
+      now = addSeconds(now, 2)
+      const headers = { 'content-type': 'application/json' }
+      const made = await fetch(`${broker.url}/t/acme/register`, { method: 'POST', headers, body: JSON.stringify(body) })
+      return ((await made.json()) as { client_id: string }).client_id
+    }
+    const atWork = await aStrangersClient(-1, { ...setOf(one), headers: { 'cache-control': 'max-age=600' } })
+    const takers: string[] = []
+    for (let n = 0; n < clientFetchLimits.ofStrangers; n += 1) takers.push(await aStrangersClient(n))
+    const fetchedAt = now
+    expect((await prove(atWork, one)).said).toBe('proven')
+    let release = () => {}
+    held = new Promise((resolve) => {
+      release = resolve
+    })
+    const asked = takers.map((clientId) => prove(clientId, one))
+    await vi.waitFor(() => expect(fetches).toHaveLength(clientFetchLimits.ofStrangers + 1))
+    now = addSeconds(fetchedAt, 600 + clientKeyLimits.busyGraceSeconds - 1)
+    expect((await prove(atWork, one)).said).toBe('proven')
+    now = addSeconds(now, 1)
+    expect(await prove(atWork, one)).toMatchObject({ said: 'temporarily_unavailable', retryAfter: '1' })
+    release()
+    await Promise.all(asked)
+    expect((await prove(atWork, one)).said).toBe('proven')
+  })
+
   it('are not believed beyond their time because they cannot be fetched', async () => {
     const { clientId, jwksUri } = await aClient(setOf(one))
     await prove(clientId, one)

@@ -8,7 +8,8 @@
  * vain stay good for their time: else whoever forges an assertion while the address is down would shut the client out.
  *
  * One host is asked for one thing at a time, and so many hosts at once (`client-fetches.ts`): whoever comes beyond that is told to come again, and
- * waits for nobody. Clients that an admin vouches for have fetches and a memory of their own, and what failed takes no room of what is good.
+ * waits for nobody; a client whose keys lapse at that moment goes on by them for a few minutes, so that strangers who take all places do not keep clients at work
+ * out. Clients that an admin vouches for have fetches and a memory of their own, and what failed takes no room of what is good.
  */
 import { addSeconds, type Instant, secondsBetween } from '@drawbridge/core/instant'
 import { type Client, holdsSecretKey, isVouchedFor } from '@drawbridge/core/oauth/client'
@@ -28,6 +29,8 @@ export const clientKeyLimits = {
   failurePauseSeconds: 30,
   /** Between two fetches that the same client causes by a key that is not known. */
   refetchPauseSeconds: 60,
+  /** Keys that have lapsed are still good for so long where there is no place to ask for them again, and asking has not failed. */
+  busyGraceSeconds: 300,
   /** What was fetched just now is not asked for anew, whoever asks. */
   youngSeconds: 5,
   /** Remembered at once, of either; the longest unused go first. Of failures as many again. */
@@ -78,18 +81,23 @@ function createMemory(gate: FetchGate): KeyMemory {
   const underWay = createFlights<Awaited<Answer>>()
   const askedAt = new Map<string, Instant>()
 
+  const byWhatLapsed = (uri: string, now: Instant): Result<PublicKeys, KeysMissing> => {
+    const known = kept.get(uri)
+    const isGood = known?.kind === 'keys' && known.failure === undefined && now < addSeconds(known.until, clientKeyLimits.busyGraceSeconds)
+    return isGood ? ok(known.keys) : busy(now)
+  }
   const mayAsk = (uri: string): boolean => underWay.isUnderWay(uri) || gate.isOpenTo(uri)
   const ask = (uri: string, now: Instant): Answer =>
     underWay.share(uri, async () => {
       const found = await fetchKeys(gate, uri, now)
-      if (found === 'busy') return busy(now)
+      if (found === 'busy') return byWhatLapsed(uri, now)
       kept.keep(uri, settle(kept.get(uri), found, now))
       return found.kind === 'keys' ? ok(found.keys) : missing(found, now)
     })
   const read = (uri: string, now: Instant): Answer => {
     const known = kept.get(uri)
     const lasting = known?.kind === 'keys' && known.until <= now ? known.failure : known
-    if (lasting === undefined || lasting.until <= now) return mayAsk(uri) ? ask(uri, now) : busy(now)
+    if (lasting === undefined || lasting.until <= now) return mayAsk(uri) ? ask(uri, now) : Promise.resolve(byWhatLapsed(uri, now))
     kept.keep(uri, lasting)
     return Promise.resolve(lasting.kind === 'keys' ? ok(lasting.keys) : missing(lasting, now))
   }
@@ -102,7 +110,7 @@ function createMemory(gate: FetchGate): KeyMemory {
       const name = `${client.tenantId}${client.issuerId}${client.id}`
       const mayAskAt = addSeconds(askedAt.get(name) ?? (0 as Instant), clientKeyLimits.refetchPauseSeconds)
       if (now < mayAskAt) return Promise.resolve(missing({ why: 'key_unknown', until: mayAskAt }, now))
-      if (!mayAsk(uri)) return busy(now)
+      if (!mayAsk(uri)) return Promise.resolve(busy(now))
       keep(askedAt, name, now, clientKeyLimits.clients)
       return ask(uri, now)
     },
@@ -127,8 +135,8 @@ function createKeptAnswers() {
 const settle = (known: Kept | undefined, found: Kept, now: Instant): Kept =>
   found.kind === 'failed' && known?.kind === 'keys' && now < known.until ? { ...known, failure: found } : found
 
-const busy = (now: Instant): Answer =>
-  Promise.resolve(missing({ why: 'busy', until: addSeconds(now, clientFetchLimits.busyPauseSeconds) }, now))
+const busy = (now: Instant): Result<never, KeysMissing> =>
+  missing({ why: 'busy', until: addSeconds(now, clientFetchLimits.busyPauseSeconds) }, now)
 
 function keep<Value>(map: Map<string, Value>, name: string, value: Value, most: number): void {
   map.delete(name)

@@ -1,4 +1,4 @@
-/** When a client that registered itself, and a secret, last got a token: so often a statement, and no other request costs one. */
+/** A client got a token: this process remembers it as one at work, and the database when that was, of one that registered itself and of a secret, so often a statement. */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
 import type { ClientSecret } from '@drawbridge/core/oauth/client-secret'
@@ -14,6 +14,7 @@ import type { BrokerDeps } from '../deps.js'
 export async function noteClientUse(deps: BrokerDeps, proven: ProvenClient): Promise<void> {
   const now = deps.clock.now()
   const { secretUsed, ...client }: Client & { readonly secretUsed?: ClientSecret } = proven
+  deps.clients.putToWork(client)
   const ofClient = client.kind === 'dynamic' && isDue(client.lastUsedAt, useRecordedEverySeconds, now)
   const ofSecret = isDue(secretUsed?.lastUsedAt, secretUseRecordedEverySeconds, now) ? secretUsed : undefined
   if (!ofClient && ofSecret === undefined) return

@@ -119,7 +119,8 @@ function secretAfter({ client }: Owner, { metadata, keptSecret }: RegistrationUp
 
 /**
  * What an admin said of the client stays, but for an approval of something else. With other redirect URIs, or another way to prove itself, it is
- * another client to policy and to persons: what the former one held dies.
+ * another client to policy and to persons: what the former one held dies. That is counted for the client, or one that somebody uses could be ended, and told of,
+ * without end.
  */
 const replace = endpoint<undefined, Owner>({
   ...common,
@@ -156,6 +157,10 @@ const replace = endpoint<undefined, Owner>({
       software,
       now,
     }
+    const limited = isAnotherClient(changedMembers(client, draft))
+      ? http.spend('registration_barrier', `${tenant.id} ${client.id}`)
+      : undefined
+    if (limited) return limited
     const gone = await inTenant(deps.database, tenant.id, async (db) => {
       const kept = secret.isKept ? secret.hash : undefined
       const replaced = await replaceRegistration(db, tenant.id, { token: tokenHash, kept, draft })

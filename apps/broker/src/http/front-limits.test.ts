@@ -5,7 +5,7 @@ import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { accessTokenUrn, tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { aFrontWorld, aSharedResource, baseOf, type FrontWorld, type Place } from '@drawbridge/testkit/a-front'
+import { aFrontWorld, aSharedResource, baseOf, type FrontWorld, type Place, rowsOf } from '@drawbridge/testkit/a-front'
 import { aBringer, aFrontBringer, type FrontBringer } from '@drawbridge/testkit/a-front-bringer'
 import { aFrontGateway, behindIt, type FrontGateway } from '@drawbridge/testkit/a-front-gateway'
 import { fromAnotherAddress, statusesOf } from '@drawbridge/testkit/many-addresses'
@@ -111,6 +111,31 @@ describe('for one person who is not here', () => {
     const forged = `${(await idp.assertion('front for acme', { sub: 'ada' })).split('.').slice(0, 2).join('.')}.${'A'.repeat(86)}`
     expect(await statuses(most + 1, () => bring(forged))).toEqual({ 400: most + 1 })
     await expectLimit(async (person) => bring(await idp.assertion('front for acme', { sub: person })))
+  })
+
+  /** The trail is kept for ever. */
+  async function expectRefusalsLimited(kind: string, reason: string, ask: () => Promise<Response>): Promise<void> {
+    const most = mostOf('subject_unattended')
+    const lines = () => rowsOf(world, 'SELECT FROM audit_events WHERE kind = $1 AND reason = $2 AND at = $3', [kind, reason, new Date(now)])
+    expect(await statuses(most + 5, ask)).toEqual({ 400: most, 429: 5 })
+    expect(await lines()).toHaveLength(most)
+  }
+
+  it('assertions that are refused are limited as those that are redeemed, before the trail has a line of them', async () => {
+    const assertion = await idp.assertion('front for acme', { sub: 'ada', client_id: 'another' })
+    await expectRefusalsLimited('assertion_refused', 'assertion_of_other_client', () =>
+      post('/token', { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }, idp.byItself('front for acme')),
+    )
+  })
+
+  it('exchanges that are refused are limited as those that are allowed, before the trail has a line of them', async () => {
+    expect(await gateway.adopt('acme')).toBe(200)
+    world.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+    const { access_token: token = '' } = await world.tokensAt('front for acme')
+    const form = { grant_type: tokenExchangeGrantType, subject_token: token, subject_token_type: accessTokenUrn, resource: aSharedResource }
+    await expectRefusalsLimited('token_exchange_refused', 'exchange_not_allowed', () =>
+      post('/token', form, gateway.byItself('front for acme')),
+    )
   })
 
   it('exchanges are limited, by whichever of her tokens', async () => {

@@ -5,7 +5,9 @@ import type { ResolvedTenant } from './tenant.js'
 
 /** A new row for a stranger makes room for others by the same count at the front as anywhere: this one is no larger there. */
 export type SameAtFront = 'tenant_register'
-type NeedsOneAtFront = Exclude<Extract<RateLimitName, `tenant_${string}`>, SameAtFront> | 'client'
+/** A copy is made at a member, whoever asked at the front. */
+type OfMembers = 'tenant_client_copy'
+type NeedsOneAtFront = Exclude<Extract<RateLimitName, `tenant_${string}`>, SameAtFront | OfMembers> | 'client' | 'client_assertion'
 
 /** Whole by its type: what is counted for a tenant together has one at the front. */
 export const limitsAtFront = {
@@ -23,6 +25,8 @@ export const limitsAtFront = {
   tenant_revocation: 'front_revocation',
   tenant_registration: 'front_registration',
   client: 'front_client',
+  tenant_unvouched_assertion: 'front_unvouched_assertion',
+  client_assertion: 'front_client_assertion',
 } as const satisfies Record<NeedsOneAtFront, RateLimitName>
 
 /** Counted by what the issuer is: nobody spends one by its bare name. */

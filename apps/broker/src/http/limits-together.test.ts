@@ -205,6 +205,18 @@ it('grants of one person are limited, whichever browsers she has', async () => {
   expect((await another.comeHome(await another.visit(address), acme.connectionId)).location).toContain('code=')
 })
 
+it('what policy refuses one person is limited as what it allows, before the trail, which is kept for ever, has a line of it', async () => {
+  idp.says = { sub: 'eve', groups: ['strangers'], amr: ['pwd', 'otp'] }
+  const browser = aPlainBrowser({ issuer, url: one.url, headers: fromAnywhere })
+  const address = anAuthorizeUrl(issuer, acme)
+  expect((await browser.comeHome(await browser.visit(address), acme.connectionId)).text).toContain('access_denied')
+  const statuses: number[] = []
+  for (let asked = 0; asked <= mostOf('subject'); asked += 1) statuses.push((await browser.visit(address)).status)
+  expect(statuses.slice(-2)).toEqual([429, 429])
+  const lines = await asOwner(fixture.ownerUrl, "SELECT FROM audit_events WHERE kind = 'access_denied' AND at = $1", [new Date(now)])
+  expect(lines).toHaveLength(mostOf('subject'))
+})
+
 it('what one process let through another knows within a moment', async () => {
   const address = fromAnotherAddress()
   const register = (broker: TestBroker) =>

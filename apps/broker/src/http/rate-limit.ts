@@ -53,6 +53,14 @@ export const rateLimits = {
   tenant_client_document: { perSecond: 2, burst: 200 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
+  /**
+   * Copies that a tenant gets of clients that registered themselves at the front, because somebody begins an authorization there, per client address and at one
+   * tenant: each writes a row for a stranger, as a registration does.
+   */
+  client_copy: { perSecond: 1, burst: 20 },
+  tenant_client_copy: { perSecond: 2, burst: 200 },
+  /** Replacements of one registration that end what it holds: nobody's client needs many, and each is to be told wherever somebody has granted it something. */
+  registration_barrier: { perSecond: 1 / 60, burst: 10 },
   /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
   tenant_login: { perSecond: 200, burst: 4000 },
   /** Authorization requests that clients without a credential push at one tenant, from wherever; apart from logins, so that they take no room there. */
@@ -61,6 +69,13 @@ export const rateLimits = {
   tenant_register: { perSecond: 2, burst: 200 },
   /** Devices that ask at one tenant, from wherever: how many codes are open decides how likely a guess is. */
   tenant_device_authorization: { perSecond: 5, burst: 500 },
+  /**
+   * Assertions of clients for which nobody vouches, at one tenant, from wherever, before their signature is looked at: anybody registers as many as he likes, and
+   * keys with them. Those for which an admin vouches are not held up.
+   */
+  tenant_unvouched_assertion: { perSecond: 500, burst: 10_000 },
+  /** Assertions of one client whose signature holds, before each is written down as used: whoever holds the key makes as many as he likes. */
+  client_assertion: { perSecond: 200, burst: 2000 },
   /** What one client that proves itself asks for tokens. A client without a credential is counted by address: its name can be anybody's. */
   client: { perSecond: 200, burst: 2000 },
   /** Tokens that clients without a credential ask for at one tenant, from wherever: nobody can tell them apart. Who proves itself is not held up by them. */
@@ -131,6 +146,8 @@ export const rateLimits = {
   front_revocation: { perSecond: 2000, burst: 40_000 },
   front_registration: { perSecond: 500, burst: 10_000 },
   front_client: { perSecond: 2000, burst: 20_000 },
+  front_unvouched_assertion: { perSecond: 5000, burst: 100_000 },
+  front_client_assertion: { perSecond: 2000, burst: 20_000 },
   /** Less than of many: how many codes are open at one page decides how likely a guess is. */
   front_device_authorization: { perSecond: 20, burst: 2000 },
 } as const satisfies Record<string, RateLimit>

@@ -2,8 +2,8 @@
  * A client asks at a tenant that has never heard of it: at the front issuer one that is registered there, and anywhere one that describes itself
  * (`introduce-document.ts`).
  *
- * A tenant comes to know it in three ways: its admin says so, a person of it begins to use it at the authorization endpoint, or, here, somebody whose word the
- * tenant takes has signed that this very client comes for one of its people. Nobody else can have a copy made at a tenant: what is only asked for makes none.
+ * A tenant comes to know it in three ways: its admin says so, somebody begins to use it at the authorization endpoint, within limits (ADR 115), or, here, somebody
+ * whose word the tenant takes has signed that this very client comes for one of its people. Nobody else can have a copy made: what is only asked for here makes none.
  */
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'

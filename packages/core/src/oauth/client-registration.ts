@@ -20,6 +20,8 @@ export const registrationLimits = {
   /** Living clients of a tenant that registered themselves. */
   dynamicClients: 10_000,
   dynamicClientStaysSeconds: hour,
+  /** Copies of a tenant of clients that registered themselves at the front, as long as nobody has got a token by them. They make room by the same rule. */
+  unusedCopies: 10_000,
   /** Living clients of a tenant that describe themselves. They make room by the same rule. */
   metadataDocuments: 10_000,
   /** A client that never got a token goes after this; it was registered and forgotten. So does one that describes itself, once nothing refers to it. */
@@ -85,15 +87,21 @@ export function whyNothingNew(
 export type RegistrationRules = {
   readonly clientRegistration: ClientRegistration
   readonly vendorsRegistration?: ClientRegistration | undefined
+  /** Whether clients that register themselves have to bring a statement that the tenant believes. */
+  readonly softwareStatements?: { readonly required: boolean } | undefined
 }
 
-/** At the front both have to let it: an approval of the one is none of the other's. */
+/**
+ * At the front both have to let it: an approval of the one is none of the other's. Whoever registered there brought no statement that this tenant believes; its
+ * admin may vouch for the client instead. At the tenant's own issuer a statement was asked for when it registered.
+ */
 export function whyNothingNewAt(
-  { clientRegistration, vendorsRegistration }: RegistrationRules,
+  { clientRegistration, vendorsRegistration, softwareStatements }: RegistrationRules,
   client: Pick<Client, 'kind' | 'id' | 'preApproved' | 'approvedAtFront'>,
 ): 'way_closed' | 'not_approved' | undefined {
   const here = whyNothingNew(clientRegistration, client)
   if (vendorsRegistration === undefined || here === 'way_closed') return here
+  if (softwareStatements?.required && client.kind === 'dynamic' && !client.preApproved) return 'way_closed'
   return whyNothingNew(vendorsRegistration, { ...client, preApproved: client.approvedAtFront === true }) ?? here
 }
 

@@ -94,6 +94,13 @@ export const oauthErrors = {
     spec: 'OAuth CIMD §4',
     say: 'your company has as many clients that describe themselves as it may, and all of them are in use or came a moment ago; try again in an hour, or ask your administrators to register the client',
   },
+  client_copies_full: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'ours',
+    say: 'your company has as many clients that registered themselves at this address and that nobody uses yet as it may, and all of them came a moment ago; try again in an hour, or ask your administrators to let the client in by name',
+  },
   client_document_invalid: {
     code: 'invalid_client',
     status: 400,

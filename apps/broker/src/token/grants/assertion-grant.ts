@@ -107,8 +107,11 @@ export function checkBringer(
 /** Where its people are: at the trust itself, or at a login connection. */
 const peopleOf = ({ id, peopleOf: people }: Pick<EvidenceTrust, 'id' | 'peopleOf'>): ConnectionId => people?.connection ?? id
 
-/** As her issuer calls her: whether she is known is not known yet. */
-const personIn = ({ trust, who }: Evidence): string => `${peopleOf(trust)} ${who.identity.stableId}`
+/** As her issuer calls her: whether she is known is not known yet. `undefined`: it cannot be told who is meant, which is counted together. */
+const personIn = ({ trust, who }: Told): string => `${peopleOf(trust)} ${who?.identity.stableId ?? ''}`
+
+/** Whom a trusted issuer has signed something about. */
+type Told = { readonly trust: Pick<EvidenceTrust, 'id' | 'peopleOf'>; readonly who: Identified | undefined }
 
 function redemptionOf(deps: BrokerDeps, context: ExchangeContext, evidence: Evidence, person: PresumedPerson | undefined): RedeemAssertion {
   const { tenant, client, http, now } = context
@@ -194,10 +197,14 @@ function toStored(deps: BrokerDeps, { now }: ExchangeContext, { scopes }: Eviden
 
 const ceilingsOf = ({ accessTokenTtl }: Extract<PolicyDecision, { kind: 'allow' }>) => ({ accessToken: accessTokenTtl, refreshToken: null })
 
-/** What a trusted issuer signed and is refused all the same is a line of the trail: somebody there, or the client, has something wrong. */
-export const auditEvidenceRefusal = (
-  deps: BrokerDeps,
-  context: ExchangeContext,
-  trust: { readonly id: ConnectionId },
-  { reason, detail = {} }: Refused,
-): Promise<void> => auditRefusal(deps, context, { kind: 'assertion_refused', connectionId: trust.id, reason, detail })
+/**
+ * What a trusted issuer signed and is refused all the same is a line of the trail: somebody there, or the client, has something wrong. The same assertion can be
+ * brought again and again, and the trail is kept for ever, so it is counted for her first, as what is redeemed. Answers what the client hears.
+ */
+export async function auditEvidenceRefusal(deps: BrokerDeps, context: ExchangeContext, told: Told, refused: Refused): Promise<Refused> {
+  const limited = limitOfPerson(context.http, context.tenant, personIn(told))
+  if (limited) return limited
+  const { reason, detail = {} } = refused
+  await auditRefusal(deps, context, { kind: 'assertion_refused', connectionId: told.trust.id, reason, detail })
+  return refused
+}

@@ -34,8 +34,10 @@ export async function proveAssertion(
   const verified = await verifyAssertion(deps.fetchSafely, trust.trust, expected)
   if (!verified.ok) return verified
   const evidence = judgeAssertion(context, request, trust, verified.value)
-  if (!evidence.ok) await auditEvidenceRefusal(deps, context, trust, evidence.error)
-  return evidence
+  if (evidence.ok) return evidence
+  const who = identify(trust.trust, verified.value)
+  const told = { trust: { id: trust.id, peopleOf: trust.trust.peopleOf }, who: who.ok ? who.value : undefined }
+  return err(await auditEvidenceRefusal(deps, context, told, evidence.error))
 }
 
 /** Whether an issuer whom the tenant trusts has signed that this client comes for one of its people. It uses nothing up, and says nothing of whether anything is granted. */

@@ -40,8 +40,10 @@ export async function proveSamlAssertion(
     now,
   })
   const evidence = verified.ok ? judgeAssertion(context, request, trust, verified.value) : err(refusalOf(verified.error))
-  if (!evidence.ok && (verified.ok || verified.error.proven === true)) await auditEvidenceRefusal(deps, context, trust, evidence.error)
-  return evidence
+  if (evidence.ok || !(verified.ok || verified.error.proven === true)) return evidence
+  const who = verified.ok ? identify(trust.trust, verified.value) : undefined
+  const told = { trust: { id: trust.id, peopleOf: trust.trust.peopleOf }, who: who?.ok ? who.value : undefined }
+  return err(await auditEvidenceRefusal(deps, context, told, evidence.error))
 }
 
 /** At its own issuer the token endpoint names the tenant as well; at the front it is that of all of them, so the Audience alone says whose it is. */

@@ -59,11 +59,11 @@ export const exchangeSubjectToken: Exchange<ExchangeRequest> = async (deps, know
   for (let round = 0; round < mostRounds; round += 1) {
     const { tenant, client, provenKey, http, now } = context
     const asked = judgeRequest(deps, context, request)
-    if (!asked.ok) return refuseUnasked(deps, context, asked.error)
+    if (!asked.ok) return refuseUnasked(deps, context, asked.error, round > 0)
     const limited = round === 0 ? limitOfPerson(http, tenant, asked.value.subject.sub) : undefined
     if (limited) return ifUnchanged(deps, client, err(limited))
     const decided = seen === undefined ? ok(undefined) : decideOn(deps, context, { ...asked.value, grant: seen }, request)
-    if (!decided.ok) return refuseUnasked(deps, context, decided.error)
+    if (!decided.ok) return refuseUnasked(deps, context, decided.error, true)
     const exchanged = await exchangeToken(onHotPath(deps.database), {
       ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject: asked.value.subject, resource: asked.value.resource },
       ...{ decided: decided.value, now, asked: { requestId: http.requestId, address: http.address } },
@@ -158,10 +158,19 @@ function toStored(
   }
 }
 
-/** Before any statement has judged it: stands only if the client is still the one that was proven. */
-async function refuseUnasked(deps: BrokerDeps, context: ExchangeContext, { reason, of }: Refusal): Promise<Acted<never>> {
-  const refused = await ifUnchanged<never>(deps, context.client, err({ reason }))
-  if (of !== undefined && refused !== 'client_changed') {
+/**
+ * Before any statement has judged it: stands only if the client is still the one that was proven. What is refused of a token of hers is counted for her as what is
+ * allowed, before the trail, which is kept for ever, has a line of it.
+ */
+async function refuseUnasked(
+  deps: BrokerDeps,
+  context: ExchangeContext,
+  { reason, of }: Refusal,
+  isCounted: boolean,
+): Promise<Acted<never>> {
+  const limited = of === undefined || isCounted ? undefined : limitOfPerson(context.http, context.tenant, of.sub)
+  const refused = await ifUnchanged<never>(deps, context.client, err(limited ?? { reason }))
+  if (of !== undefined && limited === undefined && refused !== 'client_changed') {
     const detail = { from: of.grantId, issuedTo: of.clientId, resource: of.audience }
     await auditRefusal(deps, context, { kind: 'token_exchange_refused', reason, detail })
   }
