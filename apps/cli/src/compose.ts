@@ -63,6 +63,8 @@ export async function startWorker(platform: Platform, ownOrigins: readonly strin
     resolveTxt: createTxtResolver(),
     ...mailOf(settings),
     ...keyAgeOf(settings),
+    receiversKeepSeconds: settings.receiptDays * secondsPerDay,
+    eventKeepSeconds: settings.evidenceDays * secondsPerDay,
     host: settings.workerHost,
     port: settings.workerPort,
   })

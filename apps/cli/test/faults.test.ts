@@ -90,6 +90,7 @@ describe.each(engines)('with the queue on %s', (engine) => {
       const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 3, awaySeconds: 2, isShaken: false, noticeMs: 2000 })
       expect(contradictions).toContainEqual(expect.stringMatching(/deliveries that were given up: \d+/))
       expect(contradictions).toContainEqual(expect.stringMatching(/guard-\d still calls a token of \w+ active, whose end was acknowledged/))
+      expect(contradictions).toContainEqual(expect.stringMatching(/the foreign receiver \(p(ushed|olled)\) was not told/))
       expect(contradictions).toContainEqual(expect.stringMatching(/\d+ signals were done; \d+ were sent/))
       expect(contradictions).toContainEqual(expect.stringMatching(/broker-\d refused .* and nothing was taken away since/))
     },

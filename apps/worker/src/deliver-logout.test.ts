@@ -38,11 +38,13 @@ beforeEach(() => receiver.forget())
 
 /** Runs what the outbox holds by the table of jobs, then delivers until nothing is due. */
 async function sweep(): Promise<void> {
-  const entries = await asOwner<{ id: string; tenant_id: string; kind: string; payload: unknown }>(
-    fixture.ownerUrl,
-    'SELECT id, tenant_id, kind, payload FROM outbox WHERE done_at IS NULL ORDER BY id',
-  )
-  for (const { id, tenant_id: tenant, kind, payload } of entries) await findJob(kind)?.run(deps, { tenant, entry: Number(id), payload })
+  const waiting = () =>
+    asOwner<{ id: string; tenant_id: string; kind: string; payload: unknown }>(
+      fixture.ownerUrl,
+      'SELECT id, tenant_id, kind, payload FROM outbox WHERE done_at IS NULL ORDER BY id',
+    )
+  for (let entries = await waiting(); entries.length > 0; entries = await waiting())
+    for (const { id, tenant_id: tenant, kind, payload } of entries) await findJob(kind)?.run(deps, { tenant, entry: Number(id), payload })
   while ((await deliverDue(deps)) > 0);
 }
 

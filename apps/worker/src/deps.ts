@@ -36,6 +36,9 @@ export type JobDeps = {
   readonly installationId: string
   /** How long a key signs before its successor takes over. Absent: age rotates nothing. */
   readonly signingKeyAgeSeconds?: number
+  /** How long evidence is kept. Absent: as `event-retention` has it. */
+  readonly receiversKeepSeconds?: number
+  readonly eventKeepSeconds?: number
   /** The only way out. */
   readonly fetchSafely: FetchSafely
   readonly resolveTxt: ResolveTxt

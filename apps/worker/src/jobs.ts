@@ -1,6 +1,7 @@
 /** The table of background work: job name → payload schema → handler → retries. A job that is not here does not exist. */
 
 import { tellSessionEndedEntry } from '@drawbridge/core/logout/session-ended'
+import { followKillEntry, killsOfMany } from '@drawbridge/core/revocation/follow-kill'
 import { settleDirectoryEntry, settleGrantsEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
@@ -12,6 +13,7 @@ import { checkSignalStreams } from './jobs/check-signal-streams.job.js'
 import { endAuditEvents } from './jobs/end-audit-events.job.js'
 import { endIdleRegistrations } from './jobs/end-idle-registrations.job.js'
 import { endSubjects } from './jobs/end-subjects.job.js'
+import { followKill } from './jobs/follow-kill.job.js'
 import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants, revokePayload } from './jobs/revoke-grants.job.js'
 import { rotateSigningKeys } from './jobs/rotate-signing-keys.job.js'
@@ -83,6 +85,14 @@ const tellSettledPayload = z.object({
     ),
   }),
 })
+const followKillPayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({
+    ...{ eventId: uuid, target: z.enum(killsOfMany), targetId: z.string().min(1).max(2048), epoch: z.number().int().positive() },
+    ...{ sequence: z.number().int().positive(), after: uuid.optional(), isTold: z.boolean().optional() },
+  }),
+})
 const sessionEndedPayload = z.object({
   tenant: uuid,
   entry: z.number().int().positive(),
@@ -131,6 +141,12 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
   [tellSettledEntry]: job(tellSettledPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     tellSettledGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
+  [followKillEntry]: {
+    ...job(followKillPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+      followKill(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+    ),
+    yields: true,
+  },
   [tellSessionEndedEntry]: job(sessionEndedPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     tellSessionEnded(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),

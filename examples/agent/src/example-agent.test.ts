@@ -126,3 +126,30 @@ it('the version 1 SDK finds the same way, and a revocation takes it from 200 to 
   expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, expect.stringContaining('error="invalid_token"')])
   await client.close()
 })
+
+it('a stream of notifications that is open is closed by a revocation', async () => {
+  const login = createBrowserLogin({ redirectUrl, browser: (url: URL) => issuer.browse(url) })
+  const first = new TransportV1(new URL(resource), { authProvider: login.provider as never })
+  await expect(new ClientV1({ name: 'v1', version: '1' }).connect(first as never)).rejects.toThrow()
+  await first.finishAuth((await login.answer()).get('code') ?? '')
+  const [version, method] = ['2026-07-28', 'subscriptions/listen']
+  const ofMcp = (name: string) => `io.modelcontextprotocol/${name}`
+  const _meta = {
+    [ofMcp('protocolVersion')]: version,
+    [ofMcp('clientInfo')]: { name: 'a', version: '1' },
+    [ofMcp('clientCapabilities')]: {},
+  }
+  const listening = await fetch(resource, {
+    method: 'POST',
+    headers: {
+      ...{ Authorization: `Bearer ${(await login.provider.tokens())?.access_token}`, 'Content-Type': 'application/json' },
+      ...{ Accept: 'application/json, text/event-stream', 'MCP-Protocol-Version': version, 'Mcp-Method': method },
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta, notifications: { toolsListChanged: true } } }),
+  })
+  expect([listening.status, listening.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/event-stream')])
+  const reader = (listening.body as ReadableStream<Uint8Array>).getReader()
+  expect(Buffer.from((await reader.read()).value ?? []).toString()).toContain('acknowledged')
+  issuer.revoke('ada')
+  await expect(reader.read()).rejects.toThrow()
+})

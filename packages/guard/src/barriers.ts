@@ -18,6 +18,9 @@ export type Barrier = {
   readonly epoch: number
 }
 
+/** Whatever the issuer issued for the tenant until then is dead: its barriers of that time were too many to be told. */
+export type Floor = { readonly issuer: string; readonly tenant: string; readonly untilSeconds: number }
+
 export type TokenEpochs = Readonly<Record<BarrierTarget, number>>
 /** What a token says about its making. `ids` names the targets that the token tells; a grant or a connection may be absent. */
 export type TokenMaking = {
@@ -40,6 +43,7 @@ type Entry = { readonly epoch: number; readonly receivedAtSeconds: number }
 
 export type Barriers = {
   raise(barrier: Barrier, nowSeconds: number): void
+  raiseFloor(floor: Floor): void
   isBelow(making: TokenMaking, nowSeconds: number): boolean
   size(): number
 }
@@ -76,6 +80,10 @@ export function createBarriers(limits: BarrierLimits): Barriers {
       raiseEntry(held, known, keyOf(target, targetId), entry)
       if (target === 'connection') raiseEntry(held, known, keyOf(target, anyConnection), entry)
       if (held.size > limits.maxEntries) makeRoom(held, nowSeconds)
+    },
+    raiseFloor: ({ untilSeconds, ...place }) => {
+      const known = knownOf(held, place)
+      known.floorSeconds = Math.max(known.floorSeconds, untilSeconds)
     },
     isBelow: (making, nowSeconds) => {
       const known = held.places.get(placeOf(making))

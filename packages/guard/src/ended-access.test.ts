@@ -28,7 +28,7 @@ afterEach(async () => {
 
 async function begin(over: Partial<GuardOptions> = {}): Promise<VerifiedToken> {
   const counting: typeof fetch = (input, init) => {
-    if (String(input).endsWith('/introspect')) introspections += 1
+    if (input === `${issuerUrl}/introspect`) introspections += 1
     return issuer.fetch(input, init)
   }
   guard = createGuard({

@@ -177,7 +177,7 @@ describe('a process that stood still while its poll was answered', () => {
   it('does not take an introspection for news either', async () => {
     const frozen: typeof fetch = async (input, init) => {
       const answer = await issuer.fetch(input, init)
-      if (String(input).endsWith('/introspect')) nowMs += 6000
+      if (input === `${issuerUrl}/introspect`) nowMs += 6000
       return answer
     }
     const guard = aGuard({ onDeaf: 'introspect', fetch: frozen })
@@ -192,7 +192,7 @@ describe('a process that stood still while its poll was answered', () => {
     try {
       const frozen: typeof fetch = async (input, init) => {
         const answer = await issuer.fetch(input, init)
-        if (String(input).endsWith('/jwks')) realMs += 6000
+        if (input === `${issuerUrl}/jwks`) realMs += 6000
         return answer
       }
       const guard = aGuard({ fetch: frozen })

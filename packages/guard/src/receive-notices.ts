@@ -20,9 +20,9 @@
 import { type Answered, askIssuer, type Call, ending, passing, type Trouble } from './ask-issuer.js'
 import type { Barriers } from './barriers.js'
 import { isLate } from './deadline.js'
-import { type NoticeDeps, readNotice, type Told } from './notice.js'
+import { type NoticeDeps, readNotice } from './notice.js'
 import { err, ok, type Result } from './refusal.js'
-import { readSnapshot } from './snapshot.js'
+import { readSnapshot, type ToldAtOpening } from './snapshot.js'
 import { condemnKeys } from './trusted-issuer.js'
 
 /** A poll is held open by the issuer for up to 25 s; longer than this means that the line is dead. */
@@ -233,7 +233,8 @@ const parseLateTenants = (value: unknown): readonly string[] | undefined =>
   Array.isArray(value) && value.length <= maxLateTenants && value.every((tenant) => typeof tenant === 'string') ? value : undefined
 
 /** Takes effect before it returns; only fetching the keys anew goes on behind it. */
-function apply({ issuer, barriers, nowSeconds, onTrouble }: ReceiverDeps, told: Told): void {
+function apply({ issuer, barriers, nowSeconds, onTrouble }: ReceiverDeps, told: ToldAtOpening): void {
+  if ('floor' in told) return barriers.raiseFloor(told.floor)
   if ('barrier' in told) return barriers.raise(told.barrier, nowSeconds())
   condemnKeys(issuer, [told.condemnedKey]).catch(() =>
     onTrouble(issuer.issuer, 'the keys could not be fetched anew; the condemned one stays refused'),

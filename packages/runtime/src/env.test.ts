@@ -89,6 +89,9 @@ test.each([
   { when: 'a wrapped key that is none', source: { DRAWBRIDGE_WRAPPED_MASTER_KEYS: '1:short', DRAWBRIDGE_KMS_KEY: kmsKey } },
   { when: 'an alias of a KMS key', source: { DRAWBRIDGE_KMS_KEY: 'arn:aws:kms:eu-central-1:111122223333:alias/mine' } },
   { when: 'a KMS key of no region', source: { DRAWBRIDGE_KMS_KEY: '1234abcd-12ab-34cd-56ef-1234567890ab' } },
+  { when: 'evidence that ends before its receipts', source: { DRAWBRIDGE_RECEIPT_DAYS: '100', DRAWBRIDGE_EVIDENCE_DAYS: '99' } },
+  { when: 'receipts that end while somebody looks for them', source: { DRAWBRIDGE_RECEIPT_DAYS: '13' } },
+  { when: 'evidence that is kept for ever', source: { DRAWBRIDGE_EVIDENCE_DAYS: '3651' } },
   { when: 'a country header that no proxy of the operator’s own writes', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf-ipcountry' } },
   {
     when: 'certificates of clients without a proxy of the operator’s own',

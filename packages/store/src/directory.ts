@@ -9,7 +9,7 @@
 import { nestedGroupDepth } from '@drawbridge/core/identity/directory-claims'
 import type { Instant } from '@drawbridge/core/instant'
 import { policyLimits } from '@drawbridge/core/policy/error'
-import { lastLookSeconds, type SettleDirectoryPayload, settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
+import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { keptStatement } from './kept-statements.js'
 import { type Db, toTimestamp } from './transaction.js'
@@ -103,25 +103,4 @@ function sourcesOf(configuration: unknown): unknown {
   }
   const claims = Object.entries(mapping?.claims ?? {}).filter(([, rule]) => Object.hasOwn(rule as object, 'directory'))
   return [directory?.groups ?? null, claims.sort(([one], [other]) => (one < other ? -1 : 1))]
-}
-
-export type DirectoryEntry = { readonly id: number; readonly payload: SettleDirectoryPayload }
-export type NextDirectoryPiece = { readonly payload: SettleDirectoryPayload; readonly waits: boolean }
-
-/** Ends this piece of the work and begins the next at the end of the queue; of a piece that runs twice one run alone does it. */
-export async function endDirectoryPiece(
-  db: Db,
-  tenant: TenantId,
-  entry: DirectoryEntry,
-  next: NextDirectoryPiece | undefined,
-  now: Instant,
-): Promise<void> {
-  await db.query(
-    `WITH done AS (UPDATE outbox SET done_at = $3 WHERE tenant_id = $1 AND id = $2 AND done_at IS NULL RETURNING id),
-     queued AS (
-       INSERT INTO outbox (tenant_id, kind, payload, created_at, relayed_at, due_at)
-       SELECT $1, '${settleDirectoryEntry}', $4::jsonb, $3, CASE WHEN $5 THEN $3::timestamptz END, CASE WHEN $5 THEN $3::timestamptz + interval '${lastLookSeconds} seconds' ELSE '-infinity' END FROM done WHERE $4::jsonb IS NOT NULL RETURNING id)
-     SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued WHERE NOT $5`,
-    [tenant, entry.id, toTimestamp(now), next === undefined ? null : JSON.stringify(next.payload), next?.waits ?? true],
-  )
 }

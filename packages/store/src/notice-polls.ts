@@ -5,7 +5,7 @@
  * Streams are locked in the order of their ids, so that two brokers that hear the same ones wait for each other and never for ever.
  */
 import type { Instant } from '@drawbridge/core/instant'
-import { settleDirectoryEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
+import { lastLookSeconds, settleDirectoryEntry, settleGrantsEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type KeptStatement, keptStatement } from './kept-statements.js'
@@ -180,14 +180,16 @@ export const mostLateNamed = 100
  * SQL: of which tenants something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
  * effect at once has got no further since then: of them there is more to hear than the table of notices holds, and an empty answer is no sign that
  * nothing was revoked. An array of their short names, at most one more than may be named. The front tells for all of its members; what is the vendor's
- * there, a condemned key, concerns them all. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with
- * everything settled before it.
+ * there, a condemned key, concerns them all. A dead letter waits as everything else does. A last look waits by intent, with nearly everything settled
+ * before it; one that is not done when it should be is late as well.
  */
 const lateNews = (isOfAll: boolean, { tenant, before }: { readonly tenant: string; readonly before: string }): string => {
   const lateOf = (isTold: (row: string) => string): string => `
   SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND o.created_at < ${before}
   UNION ALL SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind = '${settleDirectoryEntry}' AND o.created_at < ${before}
     AND o.payload ->> 'isLastLook' IS DISTINCT FROM 'true'
+  UNION ALL SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('${settleDirectoryEntry}', '${settleGrantsEntry}')
+    AND o.payload ->> 'isLastLook' = 'true' AND o.created_at < ${before}::timestamptz - interval '${lastLookSeconds} seconds'
   UNION ALL SELECT p.tenant_id FROM policy_sweeps p WHERE ${isTold('p')} AND p.settled_at IS NULL AND p.progressed_at < ${before}`
   const ofAll = `(SELECT coalesce(jsonb_agg(slug), '[]') FROM (SELECT t.slug FROM tenants t WHERE t.id IN (
     ${lateOf((row) => `(${row}.tenant_id = ${tenant} OR EXISTS (SELECT 1 FROM issuers m WHERE m.tenant_id = ${row}.tenant_id AND m.kind = 'front_member'))`)})

@@ -23,12 +23,21 @@ export const streamLapseSeconds = 155
 /** Living streams of guards, of one resource server at one issuer. Each has a receipt of every event, written under a lock that other tenants may wait for. */
 export const mostGuardStreams = 1000
 
+/** Barriers that a snapshot tells one by one. A guard holds no more by itself (`defaultMaxBarriers`), and each is some forty octets. */
+export const mostToldBarriers = 100_000
+/** Processes that issue have clocks of their own: the floor reaches so far beyond the barrier for which it stands. */
+export const floorMarginSeconds = 60
+
 export type ProvenResource = { readonly tenantId: TenantId; readonly resourceId: ResourceId; readonly identifier: ResourceIdentifier }
 /**
  * Every living barrier of an issuer: of which tenant, of what kind, below which epoch, and whose ids. An issuer that speaks for one tenant names that one. At the
  * front the ids of clients do not say by themselves whose they are.
+ *
+ * `floor`: the oldest of a tenant that are too many to be told, as a time in seconds. What was issued for it until then is not to be believed, whatever it says.
  */
-export type Barriers = Readonly<Record<string, Partial<Readonly<Record<RevocationTarget, Readonly<Record<string, readonly string[]>>>>>>>
+export type Barriers = Readonly<
+  Record<string, Partial<Readonly<Record<RevocationTarget | 'floor', Readonly<Record<string, readonly string[]>>>>>>
+>
 /**
  * `position`: of all that were opened together. `barriers`: `Barriers` as JSON. The database writes it and nobody here reads it: it may be megabytes.
  * `condemnedKeys`: ids of the issuer's keys that nobody may believe any more, whatever a cache still holds.
@@ -111,25 +120,38 @@ async function countLiving(db: AcrossDb, { resource, issuer }: StreamsOf): Promi
   return rowCount
 }
 
-/** In one order, so that the same barriers are the same text. */
-async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): Promise<string> {
+/**
+ * In one order, so that the same barriers are the same text. Where they are more than `most`, each tenant keeps its newest, those with few all of them, and the rest of a
+ * tenant is its floor: what one company revokes without end, it pays for itself, and nothing that is dead passes for alive. A guard that knows nothing of floors finds such a
+ * snapshot malformed, and serves nobody.
+ */
+export async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant, most = mostToldBarriers): Promise<string> {
   const { rows } = await db.query<{ barriers: string }>(
-    `WITH living AS (
-       SELECT t.slug AS tenant, v.target, v.target_id, max(v.epoch) AS epoch
+    `WITH living AS MATERIALIZED (
+       SELECT t.slug AS tenant, v.target, v.target_id, max(v.epoch) AS epoch, max(v.at) AS at
          FROM (${spokenFor('$1', '$2')}) spoken JOIN tenants t ON t.id = spoken.tenant_id
          CROSS JOIN LATERAL (
-               SELECT target, target_id, epoch FROM revocations WHERE tenant_id = spoken.tenant_id AND issuer_id = spoken.id AND expires_at > $3
-               UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int
+               SELECT target, target_id, epoch, at FROM revocations WHERE tenant_id = spoken.tenant_id AND issuer_id = spoken.id AND expires_at > $3
+               UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int, created_at
                  FROM outbox WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = 'revoke'
-               UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int
+               UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int, created_at
                  FROM outbox, jsonb_array_elements(payload -> 'grants') AS changed
                 WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = '${tellSettledEntry}') v
         GROUP BY t.slug, v.target, v.target_id),
-     of_epoch AS (SELECT tenant, target, epoch, json_agg(target_id ORDER BY target_id COLLATE "C") AS ids FROM living GROUP BY tenant, target, epoch),
-     of_target AS (SELECT tenant, target, json_object_agg(epoch, ids ORDER BY epoch) AS epochs FROM of_epoch GROUP BY tenant, target),
+     ranked AS (
+       SELECT *, row_number() OVER (PARTITION BY tenant ORDER BY at DESC, target, target_id) AS nth FROM living WHERE (SELECT count(*) FROM living) > $4),
+     placed AS MATERIALIZED (SELECT *, row_number() OVER (ORDER BY nth, tenant) AS place FROM ranked),
+     told AS (
+       SELECT tenant, target, target_id, epoch FROM living WHERE (SELECT count(*) FROM living) <= $4
+       UNION ALL SELECT tenant, target, target_id, epoch FROM placed WHERE place <= $4),
+     of_epoch AS (SELECT tenant, target, epoch, json_agg(target_id ORDER BY target_id COLLATE "C") AS ids FROM told GROUP BY tenant, target, epoch),
+     of_target AS (
+       SELECT tenant, target, json_object_agg(epoch, ids ORDER BY epoch) AS epochs FROM of_epoch GROUP BY tenant, target
+       UNION ALL SELECT tenant, 'floor', json_build_object(ceil(extract(epoch FROM max(at)))::bigint + ${floorMarginSeconds}, json_build_array('*'))
+         FROM placed WHERE place > $4 GROUP BY tenant),
      of_tenant AS (SELECT tenant, json_object_agg(target, epochs ORDER BY target) AS targets FROM of_target GROUP BY tenant)
      SELECT coalesce(json_object_agg(tenant, targets ORDER BY tenant), '{}')::text AS barriers FROM of_tenant`,
-    [issuer.tenantId, issuer.id, toTimestamp(now)],
+    [issuer.tenantId, issuer.id, toTimestamp(now), most],
   )
   return rows[0]?.barriers ?? '{}'
 }

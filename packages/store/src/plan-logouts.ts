@@ -6,6 +6,7 @@
  * Logouts only take away: none waits for another, and what a client cannot do with one of them holds up no other.
  */
 import type { Instant } from '@drawbridge/core/instant'
+import type { KillOfMany } from '@drawbridge/core/revocation/follow-kill'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from './deliveries.js'
 import { signs } from './issuers.js'
@@ -22,6 +23,7 @@ type Planned = {
 }
 
 export type EndedAccess = Planned & { readonly target: RevocationTarget; readonly targetId: string; readonly epoch: number }
+export type EndedOfMany = EndedAccess & { readonly target: KillOfMany }
 export type EndedSessions = Planned & { readonly sessions: readonly string[] }
 
 /** A condition on `g`: `$5` the target's id, `$6` its epoch. Ours, never input. */
@@ -32,6 +34,9 @@ const ofTarget: Readonly<Record<RevocationTarget, string>> = {
   connection: `g.connection_id = $5::uuid AND g.connection_epoch < $6`,
   tenant: `g.tenant_id = $5::uuid AND g.tenant_epoch < $6`,
 }
+
+/** Of everything that somebody lost, she is logged out as such; of her sessions, where the client wants to know which. */
+const ofPeople = 'CASE WHEN c.backchannel_logout_session_required THEN g.session_id END'
 
 const toldClient = keptStatement('SELECT 1 FROM clients WHERE tenant_id = $1 AND backchannel_logout_uri IS NOT NULL LIMIT 1')
 
@@ -46,8 +51,26 @@ export async function isAnyClientTold(db: AcrossDb, tenant: TenantId): Promise<b
  * messages there are. A second call for the same event writes nothing. Only where some client is told.
  */
 export function planLogouts(db: AcrossDb, ended: EndedAccess): Promise<number> {
-  const session = ended.target === 'grant' ? 'g.session_id' : 'CASE WHEN c.backchannel_logout_session_required THEN g.session_id END'
+  const session = ended.target === 'grant' ? 'g.session_id' : ofPeople
   return plan(db, ended, { where: ofTarget[ended.target], session, parameters: [ended.targetId, ended.epoch] })
+}
+
+const nextPeople = 'SELECT id FROM subjects WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3'
+
+/**
+ * The same, for the tenant's next people by id, at most `limit`, of whom many may have lost something by one kill. Answers the last of them; undefined:
+ * there was nobody left.
+ */
+export async function planLogoutsOfSome(
+  db: AcrossDb,
+  ended: EndedOfMany,
+  { after, limit }: { readonly after: string | undefined; readonly limit: number },
+): Promise<string | undefined> {
+  const people = (await db.query<{ id: string }>(nextPeople, [ended.tenant, after ?? null, limit])).rows.map(({ id }) => id)
+  if (people.length === 0) return undefined
+  const where = `g.subject_id = ANY ($7::uuid[]) AND ${ofTarget[ended.target]}`
+  await plan(db, ended, { where, session: ofPeople, parameters: [ended.targetId, ended.epoch, people] })
+  return people.at(-1)
 }
 
 /** Whoever had these sessions is logged out of them at every client that she went to from them, also where what was granted there lives on. */

@@ -7,8 +7,9 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deprovision } from './deprovisioning.js'
+import { markGrantsRevoked } from './mark-killed.js'
 import { findToldEnd } from './plan-webhooks.js'
-import { lockResources, lockResourcesOfIssuers, markGrantsRevoked } from './revocations.js'
+import { lockResources, lockResourcesOfIssuers } from './revocations.js'
 import { type AcrossDb, acrossTenants, type Db, inTenant } from './transaction.js'
 
 const people = 20_000

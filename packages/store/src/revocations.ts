@@ -12,8 +12,8 @@ import {
   vendorTenantId,
 } from '@drawbridge/core/tenant/ids'
 import { signs } from './issuers.js'
-import { given, type KeptStatement, keptStatement } from './kept-statements.js'
-import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+import { given, keptStatement } from './kept-statements.js'
+import { type AcrossDb, toTimestamp } from './transaction.js'
 
 export type RevocationTarget = 'subject' | 'grant' | 'client' | 'connection' | 'tenant'
 export type Revocation = {
@@ -127,61 +127,6 @@ export async function lockResources(db: AcrossDb, tenant: TenantId, wanted: Want
     [...idsOf(wanted.these), wanted.named, tenant, toTimestamp(wanted.now)],
   )
   return rows
-}
-
-/** Which column of `grants` holds the target, and which epoch it was made under. Ours, never input. */
-const grantColumns: Readonly<Record<RevocationTarget, { readonly id: string; readonly type: string; readonly epoch: string }>> = {
-  subject: { id: 'subject_id', type: 'uuid', epoch: 'subject_epoch' },
-  grant: { id: 'id', type: 'uuid', epoch: 'epoch' },
-  client: { id: 'client_id', type: 'text', epoch: 'client_epoch' },
-  connection: { id: 'connection_id', type: 'uuid', epoch: 'connection_epoch' },
-  tenant: { id: 'tenant_id', type: 'uuid', epoch: 'tenant_epoch' },
-}
-
-export type Killed = { readonly target: RevocationTarget; readonly targetId: string; readonly epoch: number }
-
-const endedOf = (target: RevocationTarget): string => {
-  const { id, epoch } = grantColumns[target]
-  return `g.tenant_id = $1 AND g.${id} = dead.id AND ${target === 'grant' ? 'true' : `g.${epoch} < dead.epoch`}`
-}
-const deadOf = (target: RevocationTarget): string => `${given(`$2::${grantColumns[target].type}[]`, '$3::int[]')} AS dead (id, epoch)`
-
-const markedRevoked = (target: RevocationTarget): KeptStatement =>
-  keptStatement(
-    `UPDATE grants g SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5) FROM ${deadOf(target)}
-      WHERE ${endedOf(target)} AND g.revoked_at IS NULL`,
-  )
-/** What was opened from a grant by an exchange is of the same person and connection, but not of the same client. Such grants are few: they live for minutes. */
-const markedDerived = (target: 'grant' | 'client'): KeptStatement =>
-  keptStatement(
-    `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
-      WHERE tenant_id = $1 AND ancestors <> '{}' AND expires_at > $4 AND revoked_at IS NULL
-        AND ancestors && ARRAY(SELECT g.id FROM ${deadOf(target)} JOIN grants g ON ${endedOf(target)} WHERE g.revoked_at IS NOT NULL AND g.expires_at > $4)`,
-  )
-type Marking = { readonly own: KeptStatement; readonly derived?: KeptStatement }
-const marking: Readonly<Record<RevocationTarget, Marking>> = {
-  subject: { own: markedRevoked('subject') },
-  grant: { own: markedRevoked('grant'), derived: markedDerived('grant') },
-  client: { own: markedRevoked('client'), derived: markedDerived('client') },
-  connection: { own: markedRevoked('connection') },
-  tenant: { own: markedRevoked('tenant') },
-}
-
-/**
- * Marks what these barriers have already killed, so that lists show it dead; answers how many grants it marked. It runs as the tenant: the role
- * that crosses tenants may not touch grants.
- */
-export async function markGrantsRevoked(db: Db, tenant: TenantId, killed: readonly Killed[], at: Instant): Promise<number> {
-  let marked = 0
-  for (const [target, { own, derived }] of Object.entries(marking)) {
-    const of = killed.filter((one) => one.target === target)
-    if (of.length === 0) continue
-    const parameters = [tenant, of.map(({ targetId }) => targetId), of.map(({ epoch }) => epoch), toTimestamp(at)]
-    marked += (await db.query(own, [...parameters, `revoked with its ${target}`])).rowCount
-    if (derived === undefined) continue
-    marked += (await db.query(derived, [...parameters, 'revoked with the grant that it was exchanged from'])).rowCount
-  }
-  return marked
 }
 
 export type ToldEvent = { readonly source: DeprovisioningSource; readonly barrierAt: Instant }

@@ -13,22 +13,56 @@ export const mostMembers = 100_000
 export type Directory = { readonly tenant: TenantId; readonly connectionId: ConnectionId }
 type Group = { readonly id: string; readonly generation: number; readonly member_count: number }
 
-/** How a member `m`, user `mu` or group `mg`, is called. */
-export const memberDisplay = `COALESCE(mg.display_name, mu.resource ->> 'displayName', mu.user_name)`
+/** Of how a member is called: a name may be longer, and there may be very many of them. */
+export const memberDisplayCharacters = 256
 
-/** The members of some groups, in a stable order. */
+/** How a member `m`, user `mu` or group `mg`, is called. */
+export const memberDisplay = `left(COALESCE(mg.display_name, mu.resource ->> 'displayName', mu.user_name), ${memberDisplayCharacters})`
+
+/** Members of one answer that are shown with their names: to read a hundred thousand takes a join with as many people, and as much memory. */
+export const mostNamedMembers = 10_000
+
+type Counted = { readonly id: string; readonly memberCount: number }
+
+/** Whether an answer with them holds more than are named. */
+export const holdMany = (groups: readonly Counted[]): boolean =>
+  groups.reduce((sum, { memberCount }) => sum + memberCount, 0) > mostNamedMembers
+
+type ListedMember = { group_id: string; id: string; is_group: boolean; display?: string }
+const ofGroups = 'FROM scim_groups g JOIN scim_group_members m ON m.tenant_id = $1 AND m.group_id = g.id AND m.generation = g.generation'
+
+/** The members of some groups as they are shown: without their names where they are very many. */
+export async function listShownMembers(
+  db: Db,
+  directory: Directory,
+  groups: readonly Counted[],
+): Promise<ReadonlyMap<string, readonly ScimMember[]>> {
+  const ids = groups.map(({ id }) => id)
+  if (!holdMany(groups)) return listMembers(db, directory, ids)
+  const { rows } = await db.query<ListedMember>(
+    `SELECT m.group_id, m.member_id AS id, m.nested_id IS NOT NULL AS is_group ${ofGroups} WHERE g.tenant_id = $1 AND g.id = ANY ($2::uuid[])
+     ORDER BY m.group_id, m.member_id`,
+    [directory.tenant, ids],
+  )
+  return byGroup(ids, rows)
+}
+
+/** The members of some groups with their names, in a stable order. */
 export async function listMembers(
   db: Db,
   { tenant }: Directory,
   groups: readonly string[],
 ): Promise<ReadonlyMap<string, readonly ScimMember[]>> {
-  const { rows } = await db.query<{ group_id: string; id: string; is_group: boolean; display: string }>(
+  const { rows } = await db.query<ListedMember>(
     `SELECT m.group_id, m.member_id AS id, m.nested_id IS NOT NULL AS is_group, ${memberDisplay} AS display
-     FROM scim_groups g JOIN scim_group_members m ON m.tenant_id = $1 AND m.group_id = g.id AND m.generation = g.generation
-     LEFT JOIN scim_users mu ON mu.tenant_id = $1 AND mu.id = m.user_id LEFT JOIN scim_groups mg ON mg.tenant_id = $1 AND mg.id = m.nested_id
+     ${ofGroups} LEFT JOIN scim_users mu ON mu.tenant_id = $1 AND mu.id = m.user_id LEFT JOIN scim_groups mg ON mg.tenant_id = $1 AND mg.id = m.nested_id
      WHERE g.tenant_id = $1 AND g.id = ANY ($2::uuid[]) ORDER BY m.group_id, m.member_id`,
     [tenant, groups],
   )
+  return byGroup(groups, rows)
+}
+
+function byGroup(groups: readonly string[], rows: readonly ListedMember[]): ReadonlyMap<string, readonly ScimMember[]> {
   const members = new Map<string, ScimMember[]>(groups.map((id) => [id, []]))
   for (const { group_id: group, id, is_group: isGroup, display } of rows) members.get(group)?.push({ id, isGroup, display })
   return members

@@ -58,12 +58,24 @@ export const toScimGroup = (row: ScimGroupRow): ScimGroup => ({
 })
 
 /**
- * `members`: more than the limit, or, in a request that takes nobody away, somebody whom this directory does not have. `nested`: more groups in a
+ * `groups_too_many`: the connection has as many as it may have. `members`: more than the limit, or, in a request that takes nobody away, somebody whom this directory does not have. `nested`: more groups in a
  * group, or in all groups of the connection, than the limit.
  */
 export type GroupRefusal<E> =
-  | { readonly kind: 'not_found' | 'taken' | 'members_unknown' | 'members_too_many' | 'nested_in_group' | 'nested_in_connection' }
+  | {
+      readonly kind:
+        | 'not_found'
+        | 'taken'
+        | 'groups_too_many'
+        | 'members_unknown'
+        | 'members_too_many'
+        | 'nested_in_group'
+        | 'nested_in_connection'
+    }
   | { readonly kind: 'refused'; readonly error: E }
+
+/** Living groups of one connection. Policy, and whoever lists them, meets them all; a directory that sends every group of a company sends more than rules name. */
+export const mostGroups = 50_000
 
 /** Names are compared without case, as SCIM compares them; two groups that policy could not tell apart are refused. */
 const keyOf = (displayName: string): string => displayName.toLowerCase()
@@ -123,13 +135,15 @@ export async function insertScimGroup(
   await noteFirstGroup(db, caller)
   const { rows } = await db.query<ScimGroupRow>(
     `INSERT INTO scim_groups (tenant_id, id, connection_id, display_name, display_name_key, external_id, resource, member_count, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${scimGroupColumns}`,
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9 FROM connections WHERE tenant_id = $1 AND id = $3 AND scim_groups < $10 RETURNING ${scimGroupColumns}`,
     [
       ...[caller.tenant, caller.newId(), caller.connectionId, data.displayName, keyOf(data.displayName), data.externalId ?? null],
-      ...[JSON.stringify(data.attributes), known.length, toTimestamp(caller.now)],
+      ...[JSON.stringify(data.attributes), known.length, toTimestamp(caller.now), mostGroups],
     ],
   )
-  const group = rows[0] as ScimGroupRow
+  // Whoever holds the directory is the only one who makes groups of it.
+  const [group] = rows
+  if (group === undefined) return err({ kind: 'groups_too_many' })
   await insertMembers(db, caller, group, known)
   await raiseClaims(db, caller, touchedOf(known))
   await audit(db, caller, group.id, 'scim_group.created', { added: known.length })

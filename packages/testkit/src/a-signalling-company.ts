@@ -11,7 +11,8 @@ import { aTokenKey } from './a-token-key.js'
 import { asOwner, type TestDatabase } from './database.js'
 import { type ToldRefusals, toldRefusals } from './told-refusals.js'
 
-export type HerTokens = { readonly access_token: string; readonly refresh_token: string }
+/** `id_token`: where `openid` was asked for. */
+export type HerTokens = { readonly access_token: string; readonly refresh_token: string; readonly id_token?: string }
 export type ASignallingCompany = Awaited<ReturnType<typeof aSignallingCompany>>
 
 /** `publish`: what the world serves at which address. What is not there is not reachable. `settings`: what is otherwise than by default. */
@@ -65,9 +66,9 @@ export async function aSignallingCompany(
       await owner('UPDATE tenants SET configuration_version = configuration_version + 1 WHERE id = $1')
       broker.deps.configuration.invalidate()
     },
-    signIn: async (): Promise<HerTokens> => {
+    signIn: async (asked: Readonly<Record<string, string>> = {}): Promise<HerTokens> => {
       const hers = browser()
-      const home = await hers.comeHome(await hers.visit(anAuthorizeUrl(issuer(), company)), company.connectionId)
+      const home = await hers.comeHome(await hers.visit(anAuthorizeUrl(issuer(), company, asked)), company.connectionId)
       const code = { grant_type: 'authorization_code', code: new URL(home.location).searchParams.get('code') ?? '' }
       const redeemed = { ...code, redirect_uri: aWebRedirectUri, code_verifier: aVerifier, client_id: company.clientId }
       const answer = await post('token', redeemed)

@@ -29,10 +29,10 @@ export type SsfReceiver = {
   close(): Promise<void>
 }
 
-/** @spec SSF 1.0 §7.2: the well-known part goes between host and path */
-export async function discover(issuer: string): Promise<Readonly<Record<string, any>>> {
-  const { origin, pathname } = new URL(issuer)
-  const response = await fetch(`${origin}/.well-known/ssf-configuration${pathname === '/' ? '' : pathname}`)
+/** `at`: where the issuer's host is found. @spec SSF 1.0 §7.2: the well-known part goes between host and path */
+export async function discover(issuer: string, at = new URL(issuer).origin): Promise<Readonly<Record<string, any>>> {
+  const { pathname } = new URL(issuer)
+  const response = await fetch(`${at}/.well-known/ssf-configuration${pathname === '/' ? '' : pathname}`)
   const found = (await response.json()) as Readonly<Record<string, any>>
   if (found['issuer'] !== issuer) throw new Error(`the configuration is of ${found['issuer']}`)
   return found
@@ -65,7 +65,7 @@ export function managing(managed: Managed) {
   }
 }
 
-/** What a set must be that this receiver believes: throws an `Error` whose message is the code of RFC 8935 §2.4. */
+/** What a set must be that this receiver believes: throws an `Error` whose message is the code of RFC 8935 §2.4, or `keys_unavailable`: it cannot say. */
 export function judging({ configuration }: Pick<Managed, 'configuration'>, audience: string) {
   const keys = createRemoteJWKSet(new URL(configuration['jwks_uri']), { cooldownDuration: 0 })
   return async (token: string): Promise<SecurityEvent> => {
@@ -88,9 +88,14 @@ async function verify(keys: ReturnType<typeof createRemoteJWKSet>, token: string
     return (await jwtVerify(token, keys, { typ: 'secevent+jwt', issuer, requiredClaims: ['iat', 'jti', 'events', 'aud'] })).payload
   } catch (error) {
     if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'iss') throw new Error('invalid_issuer')
+    if (isOfTheWay(error)) throw new Error('keys_unavailable')
     throw new Error(error instanceof errors.JWTClaimValidationFailed ? 'invalid_request' : 'invalid_key')
   }
 }
+
+/** The keys could not be fetched: it says nothing of the set. */
+const isOfTheWay = (error: unknown): boolean =>
+  !(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout || error.code === 'ERR_JOSE_GENERIC'
 
 const members: Readonly<Record<string, readonly string[]>> = { iss_sub: ['iss', 'sub'], opaque: ['id'], uri: ['uri'], email: ['email'] }
 function isSubject(subject: unknown): boolean {

@@ -41,7 +41,7 @@ const receiptShape = z.strictObject({
   lapsed: z.int(),
   paused: z.int(),
   receiversFoldedAt: timeOrNull.describe(
-    `Since when only these counts are left of the receipts: after ${daysOf(receiversKeepSeconds)} days. Null: each is still kept`,
+    `Since when only these counts are left of the receipts: after ${daysOf(receiversKeepSeconds)} days, or as DRAWBRIDGE_RECEIPT_DAYS says. Null: each is still kept`,
   ),
   receivers: z
     .array(receiverShape)

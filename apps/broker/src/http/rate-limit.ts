@@ -35,6 +35,8 @@ export const rateLimits = {
   scim_removal: { perSecond: 100, burst: 10_000 },
   /** Newcomers who are told of as gone: whoever signed in before her directory told of her goes by it, and a directory that begins has very many. */
   scim_create_gone: { perSecond: 100, burst: 2000 },
+  /** Answers with more members than are named, for each token: of a hundred thousand they are some twenty megabytes, held for whoever reads slowly. */
+  scim_many_members: { perSecond: 1 / 2, burst: 20 },
   /** Of what may take away, per client address, in place of the limit of everything: whatever else comes from there leaves it alone. */
   scim_address: { perSecond: 200, burst: 2000 },
   /** The same of newcomers, apart from those. */

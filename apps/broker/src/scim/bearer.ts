@@ -17,11 +17,15 @@ import { subjectLinkOf } from '@drawbridge/upstream/subject-link'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { isProvenLately, noteProven, noteUnproven, type Presenting } from '../http/proven-callers.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { scimLimitOf } from './limit.js'
 import { refuseScim } from './scim-answer.js'
 
 const bearer = /^Bearer +([A-Za-z0-9_.-]{20,4096})$/i
+
+/** Whoever has proven himself lately counts for his token alone, whatever else comes from his address: those of a directory in the cloud are its other customers', too. */
+export const sparesAddress = (caller: Presenting, deps: BrokerDeps): boolean => isProvenLately(deps, caller)
 
 /** The bearer of a token, and what it may do. */
 export type ScimBearer = ScimCaller & { readonly tokenId: string; readonly scope: ScimScope }
@@ -35,7 +39,11 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   const now = deps.clock.now()
   // A secret of ours has no dots, an access token has two.
   const found = credential.includes('.') ? await byAccessToken(http, deps, credential, now) : await bySecret(http, deps, credential, now)
-  if (!found.ok) return err(refuseScim({ reason: found.error }))
+  if (!found.ok) {
+    noteUnproven(deps, http)
+    return err(refuseScim({ reason: found.error }))
+  }
+  noteProven(deps, http, found.value.tokenId)
   const { connectionId, tokenId, scope } = found.value
   const busy = http.spend(scimLimitOf(http), tokenId)
   if (busy) return err(busy)

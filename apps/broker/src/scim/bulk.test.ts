@@ -73,6 +73,24 @@ test('an operation that fails takes nothing of the others back, and after failOn
   ).toEqual([{ epoch: 2 }])
 })
 
+/** Of each limit a hundredth; time stands still. */
+const aSlowBroker = () => aScimBroker({ rateLimitFactor: 0.01 })
+
+test('an operation counts as it would alone: what is beyond the limit of its kind is not done and says so, and another kind still is', async () => {
+  const slow = await aSlowBroker()
+  try {
+    const directory = await slow.aDirectory()
+    const users = Array.from({ length: 30 }, (_, at) => ({ method: 'POST', path: '/Users', bulkId: `${at}`, data: { userName: `u${at}` } }))
+    const { status, body } = await bulk(directory, [...users, { method: 'DELETE', path: '/Users/bulkId:0' }])
+    // A hundredth of 2,000; `scim_bulk_limited`
+    expect([status, statuses(body)]).toEqual([200, [...Array(20).fill('201'), ...Array(10).fill('429'), '204']])
+    expect((body['Operations'] as object[])[20]).toMatchObject({ response: { status: '429' } })
+    expect((await directory.call('GET', '/Users?count=0')).body['totalResults']).toBe(19)
+  } finally {
+    await slow.close()
+  }
+})
+
 test('what is larger than it says is 413', async () => {
   const directory = await broker.aDirectory()
   const many = Array.from({ length: scimLimits.bulkOperations + 1 }, () => ({ method: 'DELETE', path: '/Users/1' }))

@@ -1,5 +1,7 @@
 /** What one tenant's directory sends at once leaves room for everybody else's, on a real PostgreSQL: no pool belongs to whoever asks most. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { addSeconds } from '@drawbridge/core/instant'
+import { scimLimits } from '@drawbridge/core/scim/error'
 import { asOwner } from '@drawbridge/testkit/database'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -75,3 +77,28 @@ it('goodbyes that are refused before they are done, and count all the same, wait
   expect(read).toMatchObject({ status: 200, body: { userName: 'bob' } })
   expect((await Promise.all(sent)).map(statusOf)).toEqual(Array.from({ length: 20 }, () => 400))
 })
+
+const made = (name: string) => ({ method: 'POST', path: '/Users', bulkId: name, data: person(name) })
+const statusesOf = ({ body }: ScimAnswer) => (body['Operations'] as { status: string }[]).map(({ status }) => status)
+const peopleOf = async (directory: Directory) => (await directory.call('GET', '/Users?count=0')).body['totalResults']
+
+it('what has not begun when its Bulk request has taken too long is not done and says so; what was under way is done', async () => {
+  const { sent } = await whileHeld(flooding, async () => {
+    const bulk = flooding.call('POST', '/Bulk', { Operations: ['a', 'b', 'c'].map(made) })
+    await allHaveArrived()
+    broker.clock.at = addSeconds(broker.clock.at, scimLimits.bulkSeconds)
+    return { sent: bulk }
+  })
+  const answer = await sent
+  // `scim_bulk_late`
+  expect([answer.status, statusesOf(answer), await peopleOf(flooding)]).toEqual([200, ['201', '503', '503'], 1])
+})
+
+it('an operation of Bulk that finds no turn says so, and the answers of those before it are not lost', async () => {
+  const { turns } = broker.fixture.database
+  const key = `${flooding.tenant.tenantId} ${flooding.tenant.connectionId}`
+  const leave = await Promise.all([turns.directories.take(key), turns.directories.take(key)])
+  const answer = await flooding.call('POST', '/Bulk', { Operations: [{ method: 'DELETE', path: '/Robots/1' }, made('a')] })
+  for (const go of leave) go()
+  expect([answer.status, statusesOf(answer), await peopleOf(flooding)]).toEqual([200, ['404', '503'], 0])
+}, 60_000)

@@ -1,7 +1,8 @@
 /** Groups in the words of the directories that send them, over HTTP to the real broker on a real PostgreSQL. */
 import { randomUUID } from 'node:crypto'
 import { mostNamedPeople } from '@drawbridge/store/directory'
-import { mostMembers } from '@drawbridge/store/scim-group-members'
+import { memberDisplayCharacters, mostMembers, mostNamedMembers } from '@drawbridge/store/scim-group-members'
+import { mostGroups } from '@drawbridge/store/scim-groups'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type ScimBroker } from '../../test/a-directory.js'
@@ -192,6 +193,56 @@ describe('members', () => {
     expect((await call('PATCH', `/Groups/${inner}`, patchOf({ op: 'replace', value: { displayName: 'x' } }))).status).toBe(404)
     expect(await membersOf(company)).toEqual([bob])
     expect((await call('POST', '/Groups', { displayName: 'inner' })).status).toBe(201)
+  })
+})
+
+describe('how many there may be', () => {
+  const countOf = async ({ tenant }: Company) =>
+    (await owner<{ scim_groups: number }>('SELECT scim_groups FROM connections WHERE tenant_id = $1', [tenant.tenantId]))[0]?.scim_groups
+
+  test('of groups the limit mostGroups: the next is refused by its name, whatever is there still changes and goes, and makes room', async () => {
+    const company = await aCompany()
+    const { call, tenant, group, ada } = company
+    const version = () => owner('SELECT configuration_version FROM tenants WHERE id = $1', [tenant.tenantId])
+    const before = await version()
+    await owner('UPDATE connections SET scim_groups = $2 WHERE tenant_id = $1', [tenant.tenantId, mostGroups - 1])
+    const made = await Promise.all(['A', 'B', 'C'].map((displayName) => call('POST', '/Groups', { displayName })))
+    expect(made.map(({ status }) => status).toSorted()).toEqual([201, 400, 400])
+    // `scim_groups_too_many`
+    expect(made.find(({ status }) => status === 400)?.body).toMatchObject({ status: '400', detail: expect.stringContaining('mostGroups') })
+    expect(await countOf(company)).toBe(mostGroups)
+    expect((await call('PATCH', `/Groups/${group}`, patchOf({ op: 'remove', path: `members[value eq "${ada}"]` }))).status).toBe(204)
+    expect((await call('PUT', `/Groups/${group}`, { displayName: 'Other' })).status).toBe(200)
+    expect([(await call('DELETE', `/Groups/${group}`)).status, (await call('DELETE', `/Groups/${group}`)).status]).toEqual([204, 404])
+    expect(await countOf(company)).toBe(mostGroups - 1)
+    expect((await call('POST', '/Groups', { displayName: 'D' })).status).toBe(201)
+    expect(await version()).toEqual(before)
+  })
+
+  test('of members that are named mostNamedMembers in an answer, and of a name so many characters', async () => {
+    const company = await aCompany()
+    const { call, group, ada } = company
+    await call('PATCH', `/Users/${ada}`, patchOf({ op: 'add', path: 'displayName', value: 'x'.repeat(2 * memberDisplayCharacters) }))
+    const shown = async () => (await call('GET', `/Groups/${group}`)).body['members'] as readonly { value: string; display?: string }[]
+    expect((await shown()).find(({ value }) => value === ada)?.display).toBe('x'.repeat(memberDisplayCharacters))
+    await owner('UPDATE scim_groups SET member_count = $2 WHERE id = $1', [group, mostNamedMembers + 1])
+    const unnamed = await shown()
+    expect(unnamed.map(({ display }) => display)).toEqual([undefined, undefined])
+    expect(unnamed).toContainEqual({ value: ada, $ref: expect.stringMatching(/\/Users\//), type: 'User' })
+    const listed = (await call('GET', '/Groups')).body['Resources'] as readonly { members: readonly object[] }[]
+    expect(listed.map(({ members }) => members)).toEqual([unnamed])
+  })
+
+  test('of answers with more than that few at once: whoever reads comes again, and what is changed is changed', async () => {
+    const { call, group, ada } = await aCompany()
+    await owner('UPDATE scim_groups SET member_count = $2 WHERE id = $1', [group, mostNamedMembers + 2])
+    const answers: number[] = []
+    while (answers.at(-1) !== 503 && answers.length < 100) answers.push((await call('GET', `/Groups/${group}`)).status)
+    expect(new Set(answers)).toEqual(new Set([200, 503]))
+    expect((await call('GET', '/Groups')).status).toBe(503)
+    expect((await call('GET', `/Groups/${group}?excludedAttributes=members`)).status).toBe(200)
+    const out = await call('PATCH', `/Groups/${group}?attributes=members`, patchOf({ op: 'remove', path: `members[value eq "${ada}"]` }))
+    expect([out.status, out.body['members']]).toEqual([200, undefined])
   })
 })
 

@@ -19,7 +19,7 @@ import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbrid
 import { groupType } from '@drawbridge/core/scim/resource-type'
 import { versionTag } from '@drawbridge/core/scim/version'
 import { inDirectory } from '@drawbridge/store/in-directory'
-import { listMembers } from '@drawbridge/store/scim-group-members'
+import { holdMany, listShownMembers } from '@drawbridge/store/scim-group-members'
 import { searchScimGroups } from '@drawbridge/store/scim-group-search'
 import {
   deleteScimGroup,
@@ -31,11 +31,13 @@ import {
   withholdFromRefused,
 } from '@drawbridge/store/scim-groups'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { busyFault } from '@drawbridge/store/turns'
 import type { Condition, ScimContext, ScimKind } from './resource-kind.js'
 
 const refusals = {
   not_found: { reason: 'scim_not_found' },
   taken: { reason: 'scim_group_unique' },
+  groups_too_many: { reason: 'scim_groups_too_many' },
   members_unknown: { reason: 'scim_value_invalid', detail: 'members, somebody whom this directory has not sent' },
   members_too_many: { reason: 'scim_value_invalid', detail: 'members, more than the limit mostMembers' },
   nested_in_group: { reason: 'scim_value_invalid', detail: 'members, more groups in a group than the limit mostNestedGroups' },
@@ -44,10 +46,18 @@ const refusals = {
 
 const refusalOf = (refusal: GroupRefusal<ScimError>): ScimError => (refusal.kind === 'refused' ? refusal.error : refusals[refusal.kind])
 
-/** With its members only if they are asked for: there may be a hundred thousand. */
-async function shown(db: Db, { caller, baseUrl }: ScimContext, group: ScimGroup, projection: Projection): Promise<JsonObject> {
-  const members = asksFor(projection, 'members') ? (await listMembers(db, caller, [group.id])).get(group.id) : undefined
+/** With its members only if they are asked for: there may be a hundred thousand. What was done is done, so where there is no room for so many it is told without them. */
+async function shown(db: Db, context: ScimContext, group: ScimGroup, projection: Projection): Promise<JsonObject> {
+  const { caller, baseUrl } = context
+  const isShown = asksFor(projection, 'members') && (!holdMany([group]) || context.mayTake('scim_many_members'))
+  const members = isShown ? (await listShownMembers(db, caller, [group])).get(group.id) : undefined
   return toScimGroupResource(group, members, baseUrl)
+}
+
+/** For whoever reads them; who is told of none believes that there are none, so whoever asks for too many must come again. */
+async function membersOf(db: Db, context: ScimContext, groups: readonly ScimGroup[]) {
+  if (holdMany(groups) && !context.mayTake('scim_many_members')) throw busyFault('tenant_busy')
+  return listShownMembers(db, context.caller, groups)
 }
 
 type Rule = (group: ScimGroup, readMembers: () => Promise<readonly ScimMember[]>) => Promise<Result<GroupChange, ScimError>>
@@ -102,18 +112,18 @@ export const groupsKind: ScimKind = {
       return created.ok ? ok(await shown(db, context, created.value, wholeResource)) : err(refusalOf(created.error))
     })
   },
-  find: ({ deps, caller, baseUrl }, id, projection) =>
-    inTenant(deps.database, caller.tenant, async (db) => {
-      const group = await findScimGroup(db, caller, id)
-      return group && shown(db, { deps, caller, baseUrl }, group, projection)
+  find: (context, id, projection) =>
+    inTenant(context.deps.database, context.caller.tenant, async (db) => {
+      const group = await findScimGroup(db, context.caller, id)
+      if (group === undefined || !asksFor(projection, 'members')) return group && toScimGroupResource(group, undefined, context.baseUrl)
+      return toScimGroupResource(group, (await membersOf(db, context, [group])).get(group.id), context.baseUrl)
     }),
   search: (context, question, projection) =>
     inTenant(context.deps.database, context.caller.tenant, async (db) => {
       const { caller, baseUrl } = context
       const withMembers = asksFor(projection, 'members')
       const found = await searchScimGroups(db, caller, question, baseUrl, withMembers)
-      const ids = found.rows.map(({ id }) => id)
-      const members = withMembers ? await listMembers(db, caller, ids) : undefined
+      const members = withMembers ? await membersOf(db, context, found.rows) : undefined
       return { ...found, rows: found.rows.map((group) => toScimGroupResource(group, members?.get(group.id), baseUrl)) }
     }),
   /** A replacement says all that there is: without `members` the group has none. */

@@ -120,6 +120,37 @@ describe('at the endpoints', () => {
     expect(await isGone()).toBe(true)
   })
 
+  it('a stranger who floods from the address of a directory keeps nobody out who has proven himself there, and whoever has not must wait', async () => {
+    const id = await create()
+    const shared = from('203.0.113.9')
+    expect((await directory.call('GET', '/Users?count=0', undefined, shared)).status).toBe(200)
+    const other = await broker.aDirectory()
+    const stranger = { ...shared, authorization: 'Bearer dbs_of_nobody_at_all_whatsoever' }
+    for (const [method, path] of [
+      ['GET', '/Users?count=0'],
+      ['DELETE', '/Users/none'],
+      ['POST', '/Users'],
+    ] as const)
+      await flood(method, path, method === 'POST' ? {} : undefined, () => stranger)
+    expect((await directory.call('GET', `/Users/${id}`, undefined, shared)).status).toBe(200)
+    expect((await directory.call('GET', '/Schemas', undefined, shared)).status).toBe(200)
+    expect((await directory.call('PATCH', `/Users/${id}`, gone, shared)).status).toBe(200)
+    expect(await isGone()).toBe(true)
+    // Whom nobody remembers must come from elsewhere first, or later.
+    expect((await other.call('GET', '/Users?count=0', undefined, shared)).status).toBe(429)
+    expect((await other.call('GET', '/Users?count=0', undefined, elsewhere())).status).toBe(200)
+    expect((await other.call('GET', '/Users?count=0', undefined, shared)).status).toBe(200)
+  })
+
+  it('one whose token has become nothing counts for its address from its first refusal on', async () => {
+    const shared = from('203.0.113.10')
+    expect((await directory.call('GET', '/Schemas', undefined, shared)).status).toBe(200)
+    await asOwner(fixture.ownerUrl, 'UPDATE scim_tokens SET revoked_at = now() WHERE tenant_id = $1', [directory.tenant.tenantId])
+    expect((await directory.call('GET', '/Schemas', undefined, shared)).status).toBe(401)
+    await flood('GET', '/Schemas', undefined, () => shared)
+    expect((await directory.call('GET', '/Schemas', undefined, elsewhere())).status).toBe(401)
+  })
+
   it('a goodbye that is told to wait takes nothing, and everything when it comes again', async () => {
     const id = await create()
     const refused = await flood('PATCH', '/Users/none', gone, elsewhere)

@@ -13,10 +13,11 @@ import type { ScimBearer } from './bearer.js'
 import type { Condition, ScimContext } from './resource-kind.js'
 import { refuseScim, scimBaseUrl } from './scim-answer.js'
 
-export const contextOf = (http: Pick<HttpRequest<unknown, ScimBearer>, 'caller' | 'tenant'>, deps: BrokerDeps): ScimContext => ({
+export const contextOf = (http: Pick<HttpRequest<unknown, ScimBearer>, 'caller' | 'tenant' | 'spend'>, deps: BrokerDeps): ScimContext => ({
   deps,
   caller: http.caller,
   baseUrl: scimBaseUrl(http, deps),
+  mayTake: (limit) => http.spend(limit, http.caller.tokenId) === undefined,
 })
 
 /** A parser of an endpoint, from one that only knows SCIM. */

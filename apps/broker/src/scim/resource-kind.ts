@@ -9,12 +9,15 @@ import type { ScimScope } from '@drawbridge/core/scim/scope'
 import type { SearchAnswer, SearchQuestion } from '@drawbridge/store/scim-search'
 import type { BrokerDeps } from '../deps.js'
 import type { ScimBearer } from './bearer.js'
+import type { ScimLimit } from './limit.js'
 
 export type ScimContext = {
   readonly deps: BrokerDeps
   readonly caller: ScimBearer
   /** Of the tenant's SCIM endpoints, without a slash at its end. */
   readonly baseUrl: string
+  /** Takes one of a limit of the token. False: there is none left. */
+  readonly mayTake: (limit: ScimLimit) => boolean
 }
 
 /** What the request demands of the version that it meets; asked of the locked row. */

@@ -112,13 +112,20 @@ test('in Bulk each operation is judged by itself, by a path in whatever shape', 
     { method: 'DELETE', path: `/Groups/${group}` },
     { method: 'POST', path: '/Groups', bulkId: 'g', data: { displayName: 'Admins' } },
     { method: 'PATCH', path: `/Groups/bulkId:g`, data: patchOf({ op: 'replace', path: 'displayName', value: 'x' }) },
+    { method: 'PUT', path: `/Groups/${group}`, data: { displayName: 'Staff', members: [{ value: 'bulkId:nobody' }] } },
     { method: 'PATCH', path: `/Users/${user}`, data: patchOf({ op: 'replace', path: 'active', value: false }) },
   ]
   const answer = await narrow.call('POST', '/Bulk', { Operations })
-  expect((answer.body['Operations'] as { status: string }[]).map(({ status }) => status)).toEqual(['403', '403', '400', '200'])
+  expect((answer.body['Operations'] as { status: string }[]).map(({ status }) => status)).toEqual(['403', '403', '403', '403', '200'])
   expect((await whole.call('GET', `/Groups/${group}`)).status).toBe(200)
   expect(await isActive(pair)).toBe(false)
-  expect((await trailOf(narrow)).map(({ method }) => method)).toEqual(['DELETE', 'POST'])
+  expect((await trailOf(narrow)).map(({ method }) => method)).toEqual(['DELETE', 'POST', 'PATCH', 'PUT'])
+  const kinds = await asOwner(
+    broker.fixture.ownerUrl,
+    "SELECT id FROM audit_events WHERE tenant_id = $1 AND kind = 'scim_group.members_withheld'",
+    [whole.tenant.tenantId],
+  )
+  expect(kinds).toEqual([])
 })
 
 test('a token that was made before there were scopes may do everything', async () => {

@@ -1,5 +1,6 @@
 /** A guard that listens at the front: what happens in any tenant that is a member there is told to it, awaited of it, and late if it waits. */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { lastLookSeconds } from '@drawbridge/core/revocation/settled-grants'
 import { type DeprovisioningEventId, type IssuerId, type ResourceId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { systemClock } from '@drawbridge/runtime/clock'
 import { mostLateNamed } from '@drawbridge/store/notice-polls'
@@ -127,6 +128,19 @@ it.each([
   const heard = await openedAt('')
   expect([heard['moreAvailable'], heard['lateTenants']]).toEqual([false, undefined])
 })
+
+it.each(['settle-directory', 'settle-grants'])(
+  'a last look of %s waits by intent, and is late where it is not done when it should be',
+  async (kind) => {
+    const insert = 'INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, $2, $3, $4)'
+    const lookAt = (at: Date) => rowsOf(world, insert, [world.acme.tenantId, kind, '{"isLastLook":true}', at])
+    await lookAt(lateAt())
+    expect(await openedAt('')).toMatchObject({ moreAvailable: false })
+    await lookAt(new Date(lateAt().getTime() - lastLookSeconds * 1000))
+    expect(await openedAt('')).toMatchObject({ moreAvailable: true, lateTenants: ['acme'] })
+    await rowsOf(world, 'UPDATE outbox SET done_at = now() WHERE done_at IS NULL')
+  },
+)
 
 it('what has waited for a moment only is not late at the opening, as at a poll', async () => {
   await rowsOf(world, "INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'settle-directory', '{}', $2)", [

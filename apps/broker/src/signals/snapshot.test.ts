@@ -1,8 +1,11 @@
 /** What a guard is told when it opens its stream: every living barrier, once, whatever is in it; and what it costs when a whole fleet opens at once. */
-import type { Barrier } from '@drawbridge/guard/barriers'
+import { instant } from '@drawbridge/core/instant'
+import type { IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type Barrier, createBarriers } from '@drawbridge/guard/barriers'
 import { readSnapshot } from '@drawbridge/guard/snapshot'
 import { trustIssuer } from '@drawbridge/guard/trusted-issuer'
-import { mostGuardStreams } from '@drawbridge/store/notice-streams'
+import { floorMarginSeconds, listBarriers, mostGuardStreams } from '@drawbridge/store/notice-streams'
+import { acrossTenants } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -99,6 +102,41 @@ it('a fleet that opens at once reads the snapshot once for many, each has all of
   const heard = await Promise.all(streams.map(({ streamId }) => guard.poll(streamId)))
   expect(new Set(heard.map(({ body }) => JSON.stringify(Object.keys(body.sets))))).toEqual(new Set([JSON.stringify([jti])]))
 }, 60_000)
+
+it('of more barriers than are told the newest are, and the oldest are a time until which everything is refused: what is dead is never believed', async () => {
+  const most = 3
+  const at = Math.floor(Date.now() / 1000)
+  const told = ['first', 'second', 'third', 'fourth', 'fifth']
+  for (const [age, targetId] of told.entries()) {
+    await insertSwept([{ target: 'subject', targetId, epoch: 2 }])
+    await ask('UPDATE revocations SET at = to_timestamp($2) WHERE target_id = $1', [targetId, at - 1000 + age * 100])
+  }
+  await insertUnswept([{ target: 'grant', targetId: 'newest', epoch: 5 }])
+  const of = { tenantId: ids.tenant as TenantId, id: ids.issuer as IssuerId }
+  const now = instant(Date.now())
+  const listed = JSON.parse(await acrossTenants(broker.fixture.database, (db) => listBarriers(db, of, now, most)))
+  const floorSeconds = at - 1000 + 200 + floorMarginSeconds
+  expect(listed).toEqual({ acme: { grant: { 5: ['newest'] }, subject: { 2: ['fifth', 'fourth'] }, floor: { [floorSeconds]: ['*'] } } })
+  const barriers = createBarriers({ maxEntries: 10, keepSeconds: 3600 })
+  for (const each of readSnapshot(trusted(), listed, []) ?? []) {
+    if ('floor' in each) barriers.raiseFloor(each.floor)
+    else if ('barrier' in each) barriers.raise(each.barrier, at)
+  }
+  const isDead = (subject: string, issuedAtSeconds: number) =>
+    barriers.isBelow(
+      {
+        ...{ issuer: broker.issuer, tenant: 'acme', issuedAtSeconds, ids: { tenant: 'acme', client: 'agent', subject } },
+        epochs: { tenant: 1, client: 1, connection: 1, subject: 1, grant: 1 },
+      },
+      at,
+    )
+  for (const [age, subject] of told.entries()) expect([subject, isDead(subject, at - 1000 + age * 100)]).toEqual([subject, true])
+  // Whoever was told by name is dead by it at any time; of others what is older goes, too, and what is newer lives.
+  expect([isDead('fifth', at), isDead('nobody', floorSeconds), isDead('nobody', floorSeconds + 1)]).toEqual([true, true, false])
+  const all = JSON.parse(await acrossTenants(broker.fixture.database, (db) => listBarriers(db, of, now, told.length + 1)))
+  expect([...idsIn(all)].toSorted()).toEqual(['newest', ...told].toSorted())
+  expect(Object.keys(all.acme)).not.toContain('floor')
+})
 
 it('of those that open together as many are opened as there may be', async () => {
   await ask(

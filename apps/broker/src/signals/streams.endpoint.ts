@@ -20,7 +20,7 @@ const opened = z.object({
   snapshot: z
     .record(z.string(), z.record(z.string(), z.record(z.string(), z.array(z.string()))))
     .describe(
-      'Every living barrier of this issuer: by tenant, target (tenant, client, connection, subject, grant) and epoch, the ids below it',
+      'Every living barrier of this issuer: by tenant, target (tenant, client, connection, subject, grant) and epoch, the ids below it. Beyond 100,000 the oldest are told as one time of each tenant, `floor`: what was issued for it until then is dead',
     ),
   condemnedKeys: z.array(z.string()).describe('Ids of keys of this issuer that are not to be believed, whatever is cached'),
   position: z.number(),

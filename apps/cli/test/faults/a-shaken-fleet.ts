@@ -1,4 +1,4 @@
-/** Two brokers, two workers, a PostgreSQL, perhaps a Redis, three guards, and three companies; each program a process of its own, or nearly, and on a line that can be cut. */
+/** Two brokers, two workers, a PostgreSQL, perhaps a Redis, three guards, a receiver of another maker, and three companies; each program a process of its own, or nearly, and on a line that can be cut. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { aProcess, type Environment, type Running, run, statusOf } from '../a-pr
 import { adminAt, publicUrl, shareResource } from '../a-production.js'
 import { aRedis, type TestRedis } from '../a-redis.js'
 import { type Company, openCompanies, slugs } from './companies.js'
+import { aForeignReceiver, type Foreign } from './foreign.js'
 import { type QueueEngine, queueOnPostgres, queueOnRedis } from './full-queue.js'
 import { anOutside, type Outside } from './outside.js'
 import { type Heard, overhearing } from './overheard.js'
@@ -48,6 +49,7 @@ export type ShakenFleet = {
   readonly doors: readonly Door[]
   readonly receivers: readonly Receiver[]
   readonly outside: Outside
+  readonly foreign: Foreign
   readonly companies: readonly Company[]
   /** Where the brokers are found, in turn. */
   readonly brokersAt: string
@@ -123,6 +125,8 @@ async function open({ engine, isSmall }: Asked, ends: (end: () => unknown) => vo
   await allReady(members)
   const shared = await shareResource(admin, 'https://documents.vendor.example/mcp')
   const companies = await openCompanies({ admin, brokersAt: balancer.url, shared, outside, folder, isSmall, ends })
+  const foreign = await aForeignReceiver(companies, outside, balancer.url)
+  ends(() => foreign.close())
   const receivers: Receiver[] = []
   for (let made = 1; made <= receiverCount; made += 1) {
     const receiver = await aReceiver(`guard-${made}`, companies, Number(new URL(balancer.url).port))
@@ -133,7 +137,7 @@ async function open({ engine, isSmall }: Asked, ends: (end: () => unknown) => vo
     })
   }
   return {
-    ...{ postgres, redis, queue, brokers, workers, doors, receivers, outside, companies, adminKey, brokersAt: balancer.url },
+    ...{ postgres, redis, queue, brokers, workers, doors, receivers, outside, foreign, companies, adminKey, brokersAt: balancer.url },
     mended: () => allReady(members),
   }
 }

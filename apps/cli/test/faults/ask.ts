@@ -25,5 +25,8 @@ export const ask: Ask = async (url, init = {}) => {
   }
 }
 
-/** What is sent, and to which address of the brokers. Under one `id` it happens once, however often and wherever it is said. */
-export type Said = { readonly id?: string; send(by: Ask, at: string): Promise<Answer | undefined> }
+/**
+ * What is sent, and to which address of the brokers. Under one `id` it happens once, however often and wherever it is said. `isFetched`: it is sent nowhere, and
+ * lies where a worker fetches it until there was no answer.
+ */
+export type Said = { readonly id?: string; readonly isFetched?: true; send(by: Ask, at: string): Promise<Answer | undefined> }

@@ -8,6 +8,7 @@ import { redirectUri } from '../a-client.js'
 import { aCompanyIdp, type Customer, makeCustomer, type Production, publicUrl, type SharedResource } from '../a-production.js'
 import { type Agent, anAgent } from './agent.js'
 import { type IssuerPath, issuerPathsOf } from './ledger.js'
+import { offers } from './offered.js'
 import { type Outside, toldAt } from './outside.js'
 import { aTransmitter, type Transmitter, transmitterKeysOf } from './transmitter.js'
 
@@ -60,6 +61,12 @@ async function openCompany(
   const customer = await makeCustomer(admin, idp.simulator, { brokersAt, resource: shared, slug }, { logoutUpstream: false, ssf })
   const agent = await anAgent(admin, { slug, ...customer })
   await idp.simulator.provision('acme')
+  const lying = offers()
+  outside.asked.set(`/${slug}/offered`, lying.poll)
+  const stream = { delivery: 'poll', pollUrl: `${outside.namedOrigin}/${slug}/offered`, credential: { bearerToken: `fetches-for-${slug}` } }
+  const fetched = await admin('PUT', `/tenants/${slug}/connections/${customer.connectionId}/signal-stream`, stream)
+  if (fetched.status !== 200)
+    throw new Error(`the stream to fetch for ${slug} was answered ${fetched.status}: ${JSON.stringify(fetched.json)}`)
   const hook = { name: 'SIEM', url: `${told}/siem`, events: ['access.ended', 'access.dead_everywhere'] }
   const { status } = await admin('POST', `/tenants/${slug}/webhooks`, hook)
   if (status !== 201) throw new Error(`the webhook of ${slug} was answered ${status}`)
@@ -71,7 +78,7 @@ async function openCompany(
   return {
     ...customer,
     ...{ slug, issuerPaths: issuerPathsOf(slug), agent, staff, toldAt: told },
-    transmitter: await aTransmitter(keys, { slug, connectionId: customer.connectionId, idp: idp.simulator, idpKeys }),
+    transmitter: await aTransmitter(keys, { slug, connectionId: customer.connectionId, idp: idp.simulator, idpKeys, offers: lying }),
     browser: () => openBrowser({ stopAt: redirectUri, findServer }),
   }
 }

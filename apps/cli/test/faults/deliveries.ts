@@ -81,7 +81,7 @@ function judgeNews(ledger: Ledger, told: readonly Told[]): readonly string[] {
 const ended = 'access.ended'
 
 /** An end that the directory says again while she is out changes nothing and is told once; what was said under an id is told as itself. */
-function countsSince({ events }: Ledger, { id, way, subject, sentAt }: Takes): number {
+export function countsSince({ events }: Ledger, { id, way, subject, sentAt }: Takes): number {
   if (id !== undefined) return sentAt
   const before = events.filter(
     (event) =>

@@ -2,7 +2,7 @@
 import type { Browser } from '@drawbridge/simulator/browser'
 import { publicUrl } from '../a-production.js'
 import { drop, type Held, inTime, type Load, type Person } from './actors.js'
-import { type Answer, type Said, sleep } from './ask.js'
+import { type Answer, ask, type Said, sleep } from './ask.js'
 import type { Chance } from './chance.js'
 import { handedBack } from './deliveries.js'
 import { admin, directory } from './ledger.js'
@@ -35,8 +35,18 @@ async function drawWay(load: Load, chance: Chance, person: Person): Promise<Way>
   if (draw < 0.45) return { way: admin, say: () => byAdmin(load, `subjects/${person.subject}/kill`) }
   if (draw < 0.6) return { way: 'a Global Token Revocation', staysIn: true, say: () => transmitter.toRevoke(person.id) }
   const isOut = draw < 0.8
-  const said = await transmitter.toPush(isOut ? accountDisabled : sessionRevoked, person.id)
-  return { way: isOut ? 'account-disabled' : 'session-revoked', ...(isOut ? {} : { staysIn: true }), say: () => said }
+  const [type, way] = isOut ? [accountDisabled, 'account-disabled'] : [sessionRevoked, 'session-revoked']
+  // A planted fault stands where something is sent.
+  const isFetched = load.takeAway === ask && chance.isOnce(3)
+  const said = await (isFetched ? transmitter.toOffer(type, person.id) : transmitter.toPush(type, person.id))
+  return { way: isFetched ? `${way}, fetched` : way, ...(isOut ? {} : { staysIn: true }), say: () => said }
+}
+
+/** In good weather a worker fetches a signal and says that it has it; what she held is over with it. */
+export async function endByFetch(load: Load, chance: Chance, person: Person): Promise<boolean> {
+  const said = await load.company.transmitter.toOffer(signalEvents.sessionRevoked, person.id)
+  person.held.splice(0)
+  return tell(load, chance, { effect: 'takes', way: 'session-revoked, fetched', subject: person.name, staysIn: true }, () => said)
 }
 
 /** Takes everything from her; where that also keeps her out she is let in again afterwards (`letIn`). True: she is out. */
@@ -71,12 +81,14 @@ async function signOut(issuerPath: string, browser: Browser): Promise<Answer | u
   }
 }
 
+export const signedOut = 'her sign-out'
+
 export async function endOne(load: Load, chance: Chance, person: Person, held: Held): Promise<void> {
   const event = { effect: 'takes', subject: person.name, grant: held.grant } as const
   drop(person, held)
   const way = chance.next()
   if (way < 0.3)
-    await tell(load, chance, { ...event, way: 'her sign-out' }, () => ({ send: () => signOut(load.company.issuerPaths[0], held.browser) }))
+    await tell(load, chance, { ...event, way: signedOut }, () => ({ send: () => signOut(load.company.issuerPaths[0], held.browser) }))
   else if (way < 0.65)
     await tell(load, chance, { ...event, way: 'an admin, one grant' }, () => byAdmin(load, `grants/${held.grant}/revoke`))
   else await tell(load, chance, { ...event, way: handedBack }, () => handBack(held))

@@ -1,6 +1,6 @@
 /** Who is told by HTTP: a system of each company by webhook, and its clients by back-channel logout. Whatever they take is kept, with its time. */
 import { writeFileSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -35,6 +35,8 @@ const outsideName = 'outside.example'
 /** On a line of its own, as it is another company's. `name`: its slug. */
 export type ToldCompany = { readonly name: string; readonly line: TcpProxy }
 
+export type Answering = (body: string, headers: IncomingHttpHeaders) => Promise<{ readonly status: number; readonly json?: object }>
+
 export type Outside = {
   /** Whoever is told. */
   readonly companies: readonly ToldCompany[]
@@ -50,6 +52,8 @@ export type Outside = {
   readonly told: Told[]
   /** What it shows to whoever asks, by path. */
   readonly shown: Map<string, object>
+  /** How it answers what is posted there, by path; everything else that is posted is told. */
+  readonly asked: Map<string, Answering>
   /** It answers, and takes nothing. */
   setUnwell(isUnwell: boolean): void
   close(): Promise<void>
@@ -69,17 +73,20 @@ export async function anOutside(folder: string, slugs: readonly string[]): Promi
   writeFileSync(certificateFile, certificate.cert)
   const told: Told[] = []
   const shown = new Map<string, object>()
+  const asked = new Map<string, Answering>()
   let isUnwell = false
   const server = createServer(certificate, (request, response) => {
-    readAll(request).then(
-      (body) => {
-        const page = request.method === 'GET' ? (shown.get(request.url ?? '') ?? {}) : undefined
-        if (isUnwell) return void response.writeHead(503).end()
-        if (page === undefined) told.push(read(request, body))
-        response.writeHead(200, { 'content-type': 'application/json' }).end(page && JSON.stringify(page))
-      },
-      () => response.destroy(),
-    )
+    const { method, url = '' } = request
+    const answer = async (body: string): Promise<void> => {
+      if (isUnwell) return void response.writeHead(503).end()
+      const page = method === 'GET' ? { status: 200, json: shown.get(url) ?? {} } : await asked.get(url)?.(body, request.headers)
+      if (page === undefined) told.push(read(request, body))
+      const { status, json } = page ?? { status: 200, json: undefined }
+      response.writeHead(status, json ? { 'content-type': 'application/json' } : {}).end(json && JSON.stringify(json))
+    }
+    readAll(request)
+      .then(answer)
+      .catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const aLine = async () => aTcpProxy(await freePort(), () => (server.address() as AddressInfo).port)
@@ -88,7 +95,7 @@ export async function anOutside(folder: string, slugs: readonly string[]): Promi
   for (const name of slugs) companies.push({ name, line: await aLine() })
   const namedOrigin = `https://${outsideName}:${line.port}`
   return {
-    ...{ companies, line, told, shown, certificateFile, namedOrigin },
+    ...{ companies, line, told, shown, asked, certificateFile, namedOrigin },
     origins: [namedOrigin, ...companies.map((company) => originOf(company.line))],
     setUnwell: (unwell) => {
       isUnwell = unwell

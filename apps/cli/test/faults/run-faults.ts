@@ -3,10 +3,12 @@
 import type { ShakenFleet } from './a-shaken-fleet.js'
 import { type Absence, absenceFigures, beAway, drawAbsent, judgeAbsence, without } from './absence.js'
 import type { Load, Person } from './actors.js'
-import { type Ask, ask } from './ask.js'
+import { type Ask, ask, sleep } from './ask.js'
 import { aChance, type Chance } from './chance.js'
 import { judgeDeliveries } from './deliveries.js'
+import { endByFetch } from './ends.js'
 import { type Figures, figuresOf, kindsOf, toldFigures } from './figures.js'
+import { judgeForeign } from './foreign.js'
 import { lastLook } from './last-look.js'
 import { aLedger, judge } from './ledger.js'
 import { live } from './load.js'
@@ -79,17 +81,33 @@ export async function runFaults(fleet: ShakenFleet, run: Run): Promise<Report> {
   const after = (await Promise.all(looked)).flat()
   say('all tokens were asked about')
   // Whoever signed in once more was let in before; what that tells is under way, and whoever was away may have been asked a while ago.
-  const patienceMs = settleMs + Math.min(awaySeconds * 1000, longestPauseMs)
-  const told = [...(await waitUntilDone(fleet, 'deliveries', untoldNews, patienceMs)), ...(await untold(fleet, began))]
+  const pauseMs = Math.min(awaySeconds * 1000, longestPauseMs)
+  const told = [...(await waitUntilDone(fleet, 'deliveries', untoldNews, settleMs + pauseMs)), ...(await untold(fleet, began))]
   say('everybody was told')
   const stored = [...(await contradictionsOf(fleet, began)), ...judgeSignals(loads, signalsBefore, await signalsDone(fleet))]
+  const foreign = await waitUntilAllIsHeard(() => loads.flatMap((load) => judgeForeignOf(load)), noticeMs + pauseMs)
+  say('the foreign receiver had it all')
   const ofAbsence = absence === undefined ? [] : judgeAbsence(absence, fleet.outside.told)
   return {
     shaken,
     weather: kindsOf(shaken),
-    contradictions: [...loads.flatMap((load) => judgeCompany(load)), ...late, ...after, ...ofAbsence, ...told, ...stored],
+    contradictions: [
+      ...loads.flatMap((load) => judgeCompany(load)),
+      ...late,
+      ...after,
+      ...ofAbsence,
+      ...told,
+      ...foreign,
+      ...fleet.foreign.refused,
+      ...stored,
+    ],
     figures: {
-      ...{ ...figuresOf(ledgers, settledAt - clearAt), faults: shaken.length, ...toldFigures(fleet.outside.told) },
+      ...{
+        ...figuresOf(ledgers, settledAt - clearAt),
+        faults: shaken.length,
+        ...toldFigures(fleet.outside.told),
+        foreign: fleet.foreign.heard.length,
+      },
       ...(absence === undefined ? {} : absenceFigures(absence, fleet.outside.told)),
     },
   }
@@ -105,7 +123,9 @@ async function storm(
 ): Promise<Storm> {
   let isOver = () => false
   const shared = { fleet, takeAway: plant?.(fleet) ?? ask, restTimes, isOver: () => isOver() }
-  const casts = await Promise.all(fleet.companies.map((company) => begin({ ...shared, company, once: [] })))
+  const casts = await Promise.all(
+    fleet.companies.map((company) => begin({ ...shared, company, once: [] }, chance.fork(`begin ${company.slug}`), isShaken)),
+  )
   const loads = casts.map(({ load }) => load) as [Load, ...Load[]]
   const until = now() + seconds * 1000
   const isEnough = () =>
@@ -125,13 +145,16 @@ async function storm(
   return { casts, shaken, absence }
 }
 
-/** A ledger of its own, and in good weather a token of each kind for everybody. */
-async function begin(given: Omit<Load, 'ledger'>): Promise<Cast> {
+/** A ledger of its own, and in good weather a token of each kind for everybody, and a signal that is fetched. */
+async function begin(given: Omit<Load, 'ledger'>, chance: Chance, isFetching: boolean): Promise<Cast> {
   const load = { ...given, ledger: aLedger() }
   const people = await findPeople(load.fleet, load.company)
   for (const person of people)
     if (!(await beginWith(load, person)))
       throw new Error(`${person.name} of ${load.company.slug} did not get a token of each kind, in good weather`)
+  const [first] = people
+  if (isFetching && first && !(await endByFetch(load, chance, first)))
+    throw new Error(`no worker fetched a signal about ${first.name} of ${load.company.slug}, in good weather`)
   return { load, people }
 }
 
@@ -141,6 +164,23 @@ function judgeCompany({ fleet, company, ledger }: Load): readonly string[] {
   return [...judge(ledger, bounds), ...judgeDeliveries(ledger, told, bounds), ...judgeOverheard(company, ledger, heard)].map(
     (what) => `${company.slug}: ${what}`,
   )
+}
+
+const judgeForeignOf = ({ fleet, company: { slug }, ledger }: Load): readonly string[] =>
+  judgeForeign(
+    ledger,
+    fleet.foreign.heard.filter(({ company }) => company === slug),
+    bounds,
+  ).map((what) => `${slug}: ${what}`)
+
+/** It is pushed to after a pause, or has asked a moment ago. */
+async function waitUntilAllIsHeard(judgeNow: () => readonly string[], patienceMs: number): Promise<readonly string[]> {
+  const begun = now()
+  for (;;) {
+    const found = judgeNow()
+    if (found.length === 0 || now() - begun > patienceMs) return found
+    await sleep(500)
+  }
 }
 
 /** What is said under an id is done once, if it was acknowledged, and at most once. */

@@ -23,7 +23,8 @@ function faultsOf(fleet: ShakenFleet): readonly Fault[] {
     ...fleet.doors.map(({ name, line }) => ({ name: `whoever calls and ${name}`, line })),
     ...fleet.receivers.map(({ name, line }) => ({ name: `${name} and the brokers`, line })),
     ...fleet.outside.companies.map(({ name, line }) => ({ name: `the workers and what ${name} has outside`, line })),
-    { name: 'the brokers and the keys of transmitters', line: fleet.outside.line },
+    { name: 'the fleet and what transmitters show and offer', line: fleet.outside.line },
+    { name: 'the foreign receiver and the brokers', line: fleet.foreign.line },
   ]
   const restart = (name: string, weight: number, of: typeof members): Fault => ({
     ...{ name, weight },
@@ -193,6 +194,6 @@ export async function shake(
     member.setClock(0)
     for (const line of member.lines) line.delay(0)
   }
-  for (const { line } of [...fleet.doors, ...fleet.receivers, ...fleet.outside.companies, fleet.outside]) line.delay(0)
+  for (const { line } of [...fleet.doors, ...fleet.receivers, ...fleet.outside.companies, fleet.outside, fleet.foreign]) line.delay(0)
   return shaken
 }

@@ -27,6 +27,7 @@ function enter({ ledger }: Load, event: Unsent, id: string | undefined): Entered
 export async function tellOnce(load: Load, event: Unsent, said: Said, at: string): Promise<Answer | undefined> {
   const entry = enter(load, event, said.id)
   const answer = await said.send(event.effect === 'takes' ? load.takeAway : ask, at)
+  if (said.isFetched && entry.effect === 'takes') Object.assign(entry, { lastSentAt: now() })
   if (answer === undefined || answer.status >= 300) return undefined
   entry.answeredAt ??= now()
   const version = versionOf(answer)

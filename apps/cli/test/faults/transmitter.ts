@@ -1,10 +1,11 @@
-/** A company's transmitter of signals: security event tokens that it pushes (SSF), and Global Token Revocations, each signed as the company's own does it. */
+/** A company's transmitter of signals: security event tokens that it pushes, or offers to whoever fetches them (SSF), and Global Token Revocations, each signed as the company's own does it. */
 import { randomUUID } from 'node:crypto'
 import { loadKeys } from '@drawbridge/simulator/keys'
 import type { Simulator } from '@drawbridge/simulator/simulator'
 import { exportJWK, generateKeyPair, importPKCS8, SignJWT } from 'jose'
 import { publicUrl } from '../a-production.js'
 import type { Said } from './ask.js'
+import type { Offers } from './offered.js'
 
 export const signalEvents = {
   sessionRevoked: 'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
@@ -14,6 +15,8 @@ export const signalEvents = {
 export type Transmitter = {
   /** One event about somebody, by her id at the company: the same token whenever it is sent. */
   toPush(type: string, personId: string): Promise<Said>
+  /** The same, offered to whoever fetches it. */
+  toOffer(type: string, personId: string): Promise<Said>
   /** One demand to end everything of hers: the same JWT whenever it is sent. */
   toRevoke(personId: string): Promise<Said>
 }
@@ -38,22 +41,35 @@ export async function transmitterKeysOf(slug: string): Promise<TransmitterKeys> 
   }
 }
 
-type Place = { readonly slug: string; readonly connectionId: string; readonly idp: Simulator; readonly idpKeys: string }
+type Place = {
+  readonly slug: string
+  readonly connectionId: string
+  readonly idp: Simulator
+  readonly idpKeys: string
+  readonly offers: Offers
+}
 
 /** `idpKeys`: the folder of the IdP's keys, by which a SAML connection believes a Global Token Revocation. */
-export async function aTransmitter(keys: TransmitterKeys, { slug, connectionId, idp, idpKeys }: Place): Promise<Transmitter> {
+export async function aTransmitter(keys: TransmitterKeys, { slug, connectionId, idp, idpKeys, offers }: Place): Promise<Transmitter> {
   const home = `/t/${slug}`
   const idpKey = await importPKCS8((await loadKeys(idpKeys, new Date())).acme.current.privateKeyPem, 'RS256')
   const header = { alg: 'RS256', typ: 'global-token-revocation+jwt' }
+  const receiver = `${home}/ssf/receivers/${connectionId}`
+  const sign = async (type: string, personId: string) => {
+    const id = randomUUID()
+    const [iss, aud, sub_id] = [keys.issuer, `${publicUrl}${receiver}`, { format: 'opaque', id: personId }]
+    const events = { [type]: { event_timestamp: seconds() } }
+    return { id, body: await keys.sign({ iss, aud, jti: id, iat: seconds(), sub_id, events }) }
+  }
   return {
     toPush: async (type, personId) => {
-      const path = `${home}/ssf/receivers/${connectionId}`
-      const id = randomUUID()
-      const [iss, aud, sub_id] = [keys.issuer, `${publicUrl}${path}`, { format: 'opaque', id: personId }]
-      const events = { [type]: { event_timestamp: seconds() } }
-      const body = await keys.sign({ iss, aud, jti: id, iat: seconds(), sub_id, events })
+      const { id, body } = await sign(type, personId)
       const headers = { 'content-type': 'application/secevent+jwt' }
-      return { id, send: (by, at) => by(`${at}${path}`, { method: 'POST', headers, body }) }
+      return { id, send: (by, at) => by(`${at}${receiver}`, { method: 'POST', headers, body }) }
+    },
+    toOffer: async (type, personId) => {
+      const { id, body } = await sign(type, personId)
+      return { id, isFetched: true, send: async () => ((await offers.offer(id, body)) ? { status: 202, json: {} } : undefined) }
     },
     toRevoke: async (personId) => {
       const path = `${home}/global-token-revocation/${connectionId}`

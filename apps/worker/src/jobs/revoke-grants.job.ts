@@ -3,7 +3,8 @@
  *
  * One transaction: lock the outbox entry, then the resources, write a revocation per issuer and what clients are told, raise each resource's position with
  * a signed notice, mark the event swept and the entry done. A second run finds the entry done and does nothing; a crash leaves nothing behind. Between the
- * two locks the grants are marked, as the tenant and in a transaction of their own, which may be done any number of times.
+ * two locks the grants of people are marked, as the tenant and in a transaction of their own, which may be done any number of times. What follows the kill of
+ * a client, a connection or a tenant may be very much, and is left to an entry of its own (`follow-kill`): resource servers are told of it at once.
  *
  * Where many people of a tenant leave at once, what waits behind an entry is swept with it: the locks, the commit and most questions are the same for one and
  * for many. Only of people and grants, and only what nobody has failed at: an entry that fails takes nobody with it, for whatever fails together is tried
@@ -16,11 +17,14 @@ import {
   initiatingEntities,
   type RevokePayload,
 } from '@drawbridge/core/revocation/deprovisioning-event'
+import { type FollowKillPayload, followKillEntry, isKillOfMany } from '@drawbridge/core/revocation/follow-kill'
 import { type PlannedRevocation, planRevocation, revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-plan'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
+import { markGrantsRevoked } from '@drawbridge/store/mark-killed'
 import { countReceivers } from '@drawbridge/store/notice-streams'
+import { leaveEntry } from '@drawbridge/store/outbox-pieces'
 import { lockUndoneEntry, lockUntried, markAllDone } from '@drawbridge/store/outbox-relay'
 import { isAnyClientTold, planLogouts } from '@drawbridge/store/plan-logouts'
 import {
@@ -31,7 +35,6 @@ import {
   listIssuersOfTenant,
   lockResourcesOfIssuers,
   markEventsSwept,
-  markGrantsRevoked,
   type RevokingIssuer,
   type ToldEvent,
   type ToldResource,
@@ -86,8 +89,7 @@ async function sweep(deps: JobDeps, tenant: TenantId, own: Swept, together?: Swe
     if (!(await lockUndoneEntry(db, tenant, own.entry))) return []
     const others = together && isQuick(own) ? await lockBeside(db, tenant, own, deps.clock.now()) : []
     together?.push(own, ...others)
-    await inTenant(deps.database, tenant, (within) => markGrantsRevoked(within, tenant, [own, ...others], deps.clock.now()))
-    await logOut(db, tenant, [own, ...others], deps.clock.now())
+    await followFew(deps, db, tenant, [own, ...others])
     const places = await lockPlaces(db, tenant, deps.clock.now())
     const notices = places.reduce((sum, { resources }) => sum + resources.length, 0)
     const room = await roomFor(db, places, notices)
@@ -109,8 +111,24 @@ async function roomFor(db: AcrossDb, places: readonly Place[], notices: number):
   return Math.floor(Math.min(sweptTogether.notices / Math.max(1, notices), sweptTogether.receipts / Math.max(1, receipts))) - 1
 }
 
-/** What a client, a connection or a tenant has may be much, and takes its time: it is swept by itself. */
-const isQuick = ({ target }: Pick<Swept, 'target'>): boolean => target === 'subject' || target === 'grant'
+/** What a client, a connection or a tenant has may be much: it is swept by itself. */
+const isQuick = ({ target }: Pick<Swept, 'target'>): boolean => !isKillOfMany(target)
+
+/** What people and grants have is little. Nothing that others wait for is locked yet. */
+async function followFew(deps: JobDeps, db: AcrossDb, tenant: TenantId, swept: readonly Swept[]): Promise<void> {
+  const few = swept.flatMap(({ target, ...each }) => (target === 'subject' || target === 'grant' ? [{ ...each, target }] : []))
+  if (few.length === 0) return
+  await inTenant(deps.database, tenant, (within) => markGrantsRevoked(within, tenant, few, deps.clock.now()))
+  await logOut(db, tenant, few, deps.clock.now())
+}
+
+async function leaveMany(db: AcrossDb, tenant: TenantId, swept: readonly Swept[], now: Instant): Promise<void> {
+  for (const { eventId, target, targetId, epoch, entry: sequence } of swept) {
+    if (!isKillOfMany(target)) continue
+    const payload: FollowKillPayload = { eventId, target, targetId, epoch, sequence }
+    await leaveEntry(db, tenant, { kind: followKillEntry, payload }, now)
+  }
+}
 
 /** What does not parse is left to a job of its own, which fails and is seen. */
 async function lockBeside(db: AcrossDb, tenant: TenantId, own: Swept, now: Instant): Promise<readonly Swept[]> {
@@ -139,7 +157,7 @@ async function lockPlaces(db: AcrossDb, tenant: TenantId, now: Instant): Promise
   return issuers.map((issuer) => ({ issuer, resources: resources.filter((one) => one.issuers.includes(issuer.id)) }))
 }
 
-/** Clients hear of it at their own pace. Nothing that others wait for is locked yet: a tenant that is killed may have many. */
+/** Clients hear of it at their own pace. */
 async function logOut(db: AcrossDb, tenant: TenantId, swept: readonly Swept[], now: Instant): Promise<void> {
   if (!(await isAnyClientTold(db, tenant))) return
   const events = await findEvents(db, tenant, idsOf(swept))
@@ -183,6 +201,7 @@ async function tell(deps: JobDeps, db: AcrossDb, { tenant, places, now }: Sweep,
     return { eventId, sequence: entry, isDeactivated: deactivated, subject: subject ?? undefined }
   })
   await tellNewsOfEnds(db, tenant, ended, now)
+  await leaveMany(db, tenant, swept, now)
   await markEventsSwept(db, tenant, idsOf(swept), now)
   await markAllDone(
     db,

@@ -5,9 +5,9 @@
  * the others, whose tokens guards believe offline. A change that named its people begins with them; one that touched a whole connection goes through
  * it piece by piece, behind what others wait for. What is settled is above the barrier, so a run that dies is taken up where it stood.
  */
-import type { SettleDirectoryPayload } from '@drawbridge/core/revocation/settled-grants'
+import { type SettleDirectoryPayload, settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
-import { endDirectoryPiece, type NextDirectoryPiece } from '@drawbridge/store/directory'
+import { endPiece, type NextPiece } from '@drawbridge/store/outbox-pieces'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 import { type Elapsed, settlePart } from './settle-grants.job.js'
@@ -22,7 +22,7 @@ export async function settleDirectory(
 ): Promise<void> {
   const tenant = id as TenantId
   const next = await runPiece(deps, tenant, payload, elapsed)
-  await inTenant(deps.database, tenant, (db) => endDirectoryPiece(db, tenant, { id: entry, payload }, next, deps.clock.now()))
+  await inTenant(deps.database, tenant, (db) => endPiece(db, tenant, { id: entry, kind: settleDirectoryEntry }, next, deps.clock.now()))
 }
 
 /**
@@ -34,7 +34,7 @@ async function runPiece(
   tenant: TenantId,
   payload: SettleDirectoryPayload,
   elapsed: Elapsed,
-): Promise<NextDirectoryPiece | undefined> {
+): Promise<NextPiece<SettleDirectoryPayload> | undefined> {
   const { connection, subjects, after, isLastLook = false } = payload
   const { isOver, last } = await settlePart(deps, tenant, { after, isLastLook, of: { connection, subjects } }, elapsed)
   if (isOver) return isLastLook ? undefined : { payload: { connection, subjects, isLastLook: true }, waits: true }

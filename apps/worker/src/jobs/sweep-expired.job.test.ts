@@ -342,3 +342,22 @@ test('events of a deprovisioning go at their times: alarms first, then what each
   expect(await leftAt(eventKeepSeconds)).toEqual([1, 0, 0])
   expect(await leftAt(eventKeepSeconds + 1)).toEqual([0, 0, 0])
 })
+
+test('a worker that is told to keep evidence for longer, or for less, does', async () => {
+  await write('DELETE FROM deprovisioning_events')
+  const event = `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, received_at, barrier_at, swept_at)
+    VALUES ($1, $2, 'scim', 'subject', 'ada', 'x', true, $3, $3, $3)`
+  await write(event, acme.tenantId, randomUUID(), new Date(now))
+  const day = 86_400
+  const keeping = { receiversKeepSeconds: 20 * day, eventKeepSeconds: 500 * day }
+  const foldedAt = async (seconds: number) => {
+    await sweepExpired({ ...jobDeps(fixture), ...keeping, clock: { now: () => addSeconds(now, seconds) } })
+    return Promise.all(
+      ['deprovisioning_events', 'deprovisioning_events WHERE receivers_folded_at IS NOT NULL'].map((which) => countOf(fixture, which)),
+    )
+  }
+  expect(await foldedAt(20 * day)).toEqual([1, 0])
+  expect(await foldedAt(20 * day + 1)).toEqual([1, 1])
+  expect(await foldedAt(500 * day)).toEqual([1, 1])
+  expect(await foldedAt(500 * day + 1)).toEqual([0, 0])
+})

@@ -4,12 +4,12 @@ import { countDeliveriesAcrossTenants, giveUpOldDeliveriesAcrossTenants } from '
 import {
   briefBatch,
   briefEventKeepSeconds,
+  eventKeepSeconds as defaultEventKeepSeconds,
+  receiversKeepSeconds as defaultReceiversKeepSeconds,
   deleteBriefEventsAcrossTenants,
   deleteFoldedEventsAcrossTenants,
-  eventKeepSeconds,
   foldBatch,
   foldReceiptsAcrossTenants,
-  receiversKeepSeconds,
 } from '@drawbridge/store/event-retention'
 import { lookedForDeathSeconds, markEventsDead, markSweptDeadAcrossTenants, type SweptPosition } from '@drawbridge/store/notice-receipts'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
@@ -95,6 +95,7 @@ async function sweepRows(run: Run): Promise<number> {
  */
 async function endEvents(run: Run): Promise<number> {
   const before = (seconds: number) => addSeconds(run.now, -seconds)
+  const { receiversKeepSeconds = defaultReceiversKeepSeconds, eventKeepSeconds = defaultEventKeepSeconds } = run.deps
   const untilEmpty = (name: string, sweep: (db: AcrossDb) => Promise<number>) => batches(run, name, sweep, 1)
   const brief = await untilEmpty('events kept briefly', (db) =>
     deleteBriefEventsAcrossTenants(db, before(briefEventKeepSeconds), { events: briefBatch }),

@@ -47,6 +47,12 @@ export const scimErrors = {
     spec: 'RFC 7644 §3.3',
     say: 'a group with this displayName or externalId exists already',
   },
+  scim_groups_too_many: {
+    status: 400,
+    scimType: undefined,
+    spec: 'RFC 7644 §3.12',
+    say: 'this connection has as many groups as the limit mostGroups: delete those that no rule needs, or send fewer',
+  },
   scim_not_found: { status: 404, scimType: undefined, spec: 'RFC 7644 §3.12', say: 'there is no such resource' },
   scim_version_stale: { status: 412, scimType: undefined, spec: 'RFC 7644 §3.14', say: 'the resource has another version by now' },
   scim_cursor_invalid: {
@@ -67,6 +73,18 @@ export const scimErrors = {
     scimType: undefined,
     spec: 'RFC 7644 §3.7.4',
     say: 'the bulk request holds more operations than are allowed',
+  },
+  scim_bulk_limited: {
+    status: 429,
+    scimType: undefined,
+    spec: 'RFC 6585 §4',
+    say: 'the token has asked for too many operations of this kind; this one was not done: send it again a little later',
+  },
+  scim_bulk_late: {
+    status: 503,
+    scimType: undefined,
+    spec: 'RFC 7644 §3.7.3',
+    say: 'the operation had no turn in time, or came behind the limit bulkSeconds of its request; it was not done: send it again',
   },
   scim_bulk_path_unknown: { status: 404, scimType: undefined, spec: 'RFC 7644 §3.7', say: 'the operation names no endpoint that takes it' },
   scim_bulk_reference_unknown: {
@@ -138,4 +156,6 @@ export const scimLimits = {
   cursorSeconds: 3_600,
   bulkOperations: 1_000,
   bulkBytes: 1_024 * 1_024,
+  /** From when on no further operation of a request is begun; what is under way is done. */
+  bulkSeconds: 30,
 } as const

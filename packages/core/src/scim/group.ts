@@ -25,7 +25,8 @@ export type ScimGroup = ScimGroupData & {
   readonly updatedAt: Instant
 }
 
-export type ScimMember = { readonly id: string; readonly isGroup: boolean; readonly display: string }
+/** `display`: how she is called, cut where that is long; undefined: she is one of too many for their names to be read. */
+export type ScimMember = { readonly id: string; readonly isGroup: boolean; readonly display: string | undefined }
 
 /** Reads the body of POST or PUT. Without `members` it has none: a PUT says all that there is. */
 export function parseScimGroup(body: unknown): Result<{ readonly data: ScimGroupData; readonly members: ReadonlySet<string> }, ScimError> {
@@ -59,7 +60,7 @@ export const memberToJson = ({ id, isGroup, display }: ScimMember, baseUrl: stri
   value: id,
   $ref: `${baseUrl}/${isGroup ? 'Groups' : 'Users'}/${id}`,
   type: isGroup ? 'Group' : 'User',
-  display,
+  ...(display === undefined ? {} : { display }),
 })
 
 /** The resource as it goes on the wire; `members` absent: nobody asked for them. */

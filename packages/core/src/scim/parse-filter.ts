@@ -35,9 +35,40 @@ const elementScope = (parent: Named): Scope => ({
   bind: (name) => (isName(name) ? { element: bindSub(parent.definition, name) } : undefined),
 })
 
+/** What a filter is refused for that means somebody and is more than is read. */
+const beyondLimits = {
+  characters: 'longer than the limit filterCharacters',
+  terms: 'more than the limit filterTerms',
+  depth: 'deeper than the limit filterDepth',
+} as const
+
+/** Whether it is refused for its size alone: nothing else of it is wrong as far as it was read. */
+export const isBeyondLimits = ({ reason, detail }: ScimError): boolean =>
+  reason === 'scim_filter_invalid' && Object.values(beyondLimits).some((beyond) => beyond === detail)
+
+const oneId = /\s*value\s+eq\s+"([A-Za-z0-9_-]{1,200})"/iy
+const or = /\s+or(?=\s)/iy
+
+/**
+ * `value eq "…"` and as many more as stand there, joined by `or`: what takes many members out by their ids. It costs its length, whatever it names, so it has no limit
+ * but that of the body. Undefined: it says something else.
+ */
+export function parseListOfIds(parent: Named, text: string): Filter | undefined {
+  const path: FilterPath = { element: bindSub(parent.definition, 'value') }
+  const parts: Filter[] = []
+  for (let at = 0; ; at = or.lastIndex) {
+    oneId.lastIndex = at
+    const id = oneId.exec(text)?.[1]
+    if (id === undefined) return undefined
+    parts.push({ kind: 'compare', path, operator: 'eq', operand: { type: 'text', value: id, caseExact: true } })
+    or.lastIndex = oneId.lastIndex
+    if (!or.test(text)) return text.slice(oneId.lastIndex).trim() === '' ? { kind: 'or', parts } : undefined
+  }
+}
+
 function parseWhole(text: string, scope: Scope): Result<Filter, ScimError> {
   const refuse = (detail: string) => err({ reason: 'scim_filter_invalid' as const, detail })
-  if (text.length > scimLimits.filterCharacters) return refuse('longer than the limit filterCharacters')
+  if (text.length > scimLimits.filterCharacters) return refuse(beyondLimits.characters)
   const tokens = readTokens(text)
   if (tokens === undefined) return refuse('a text is not closed or cannot be read')
   const reader = createReader(tokens)
@@ -78,7 +109,7 @@ function createReader(tokens: readonly Token[]) {
   const enclosed = (close: ')' | ']', scope: Scope): Filter | Refusal => {
     at += 1
     depth += 1
-    if (depth > scimLimits.filterDepth) return { refused: 'deeper than the limit filterDepth' }
+    if (depth > scimLimits.filterDepth) return { refused: beyondLimits.depth }
     const inner = any(scope)
     if (isRefusal(inner)) return inner
     if (!isNext(close)) return { refused: `${close} is missing` }
@@ -95,7 +126,7 @@ function createReader(tokens: readonly Token[]) {
       return isRefusal(part) ? part : { kind: 'not', part }
     }
     terms += 1
-    if (terms > scimLimits.filterTerms) return { refused: 'more than the limit filterTerms' }
+    if (terms > scimLimits.filterTerms) return { refused: beyondLimits.terms }
     const name = takeWord()
     const path = name === undefined ? undefined : scope.bind(name)
     if (path === undefined) return { refused: 'the name of an attribute is missing' }

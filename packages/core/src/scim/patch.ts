@@ -54,7 +54,7 @@ export function parseOperation(type: ResourceType, given: Json): Operations {
   const path = memberOf(given, 'path')
   const value = memberOf(given, 'value')
   if (path === undefined || path === null || path === '') return parsePathless(type, op, value)
-  const parsed = parsePatchPath(type, path, () => isObject(value))
+  const parsed = parsePatchPath(type, path, { holds: () => isObject(value), isRemoval: op === 'remove' })
   if (!parsed.ok) return parsed
   if (isReadOnly(parsed.value)) return err({ reason: 'scim_mutability', detail: pathText(parsed.value) })
   return bind(op, parsed.value, value)
@@ -67,7 +67,7 @@ function parsePathless(type: ResourceType, op: PatchOperation['op'], value: Json
   if (!isObject(object)) return err({ reason: 'scim_value_invalid', detail: 'value must be an object when there is no path' })
   return flatten(Object.keys(object), (key) => {
     const member = object[key] as Json
-    const path = parsePatchPath(type, key, () => isObject(member))
+    const path = parsePatchPath(type, key, { holds: () => isObject(member) })
     if (!path.ok) return path
     return isReadOnly(path.value) ? ok([]) : bind(op, path.value, member)
   })

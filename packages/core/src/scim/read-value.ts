@@ -3,6 +3,7 @@
  * (Entra), one value where a list belongs, a bare text where an object with `value` belongs, JSON inside a text (Entra's roles).
  * What means "not set" is left out. What cannot be meant is refused where it has an effect, and kept as it came elsewhere. RFC 7643 §2.
  */
+import { isKeepable } from '../keepable-text.js'
 import { err, ok, type Result } from '../result.js'
 import type { Attribute } from './attribute.js'
 import { type ScimError, scimLimits } from './error.js'
@@ -44,14 +45,19 @@ const readOrKeep = (definition: Attribute, value: Json): Read => {
   return read.ok || definition.binding === true ? read : readUnknown(definition.name, value, 0)
 }
 
-/** Entra writes a manager as a list of one. */
-const firstOf = (list: readonly Json[]): Json => (list.length === 1 ? (list[0] ?? null) : list)
+/** Entra writes a manager as a list of one; so is a list of that read, or what was read would be something else when it is read again. */
+function firstOf(list: readonly Json[]): Json {
+  const [first = null] = list
+  if (list.length !== 1) return list
+  return isList(first) ? firstOf(first) : first
+}
 
-/** JSON that came inside a text; any other text is itself. */
+/** JSON that came inside a text, and can be kept; any other text is itself. */
 export function fromText(value: Json): Json {
   if (typeof value !== 'string' || !/^\s*[[{]/.test(value) || value.length > scimLimits.textCharacters || isDeep(value)) return value
   try {
-    return JSON.parse(value) as Json
+    const inside = JSON.parse(value) as Json
+    return isKeepable(inside) ? inside : value
   } catch {
     return value
   }

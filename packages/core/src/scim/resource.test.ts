@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { isKeepable } from '../keepable-text.js'
 import { scimErrorBody, scimLimits } from './error.js'
 import { readResource } from './resource.js'
 import { groupType, userType } from './resource-type.js'
@@ -7,6 +8,15 @@ import { parseScimUser } from './user.js'
 
 const enterprise = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const user = (rest: object) => readResource(userType, { userName: 'ada', ...rest })
+
+test.each([
+  ['NUL', String.raw`[{"value":"a\u0000b"}]`],
+  ['half of a surrogate pair', String.raw`[{"value":"a\ud800b"}]`],
+])('JSON inside a text that holds %s stays a text: what it says could not be kept', (_, text) => {
+  const read = user({ roles: text, title: text })
+  expect(read.ok && isKeepable(read.value)).toBe(true)
+  expect(JSON.stringify(read)).toContain(JSON.stringify(text))
+})
 
 describe('a resource', () => {
   test('is read in any spelling, without nulls, secrets and what is ours', () => {
@@ -87,6 +97,11 @@ describe('a resource', () => {
     expect(readResource(groupType, { displayName: 'G', members })).toEqual({ ok: true, value: { displayName: 'G', members } })
     expect(readResource(groupType, { members }).ok).toBe(false)
     expect(readResource(groupType, { displayName: 'G', members: [true] }).ok).toBe(false)
+  })
+
+  test.each([[[[0]]], [[[{ givenName: 'Ada' }]]], [[[0], [1]]]])('what was read of %j is read as the same again', (name) => {
+    const read = user({ name })
+    expect(read.ok && readResource(userType, read.value)).toEqual(read)
   })
 
   test('never throws, and reads what it read as the same', () => {

@@ -117,4 +117,9 @@ export const combinationRules: readonly CombinationRule[] = [
     holds: (s) => (s.smtpUrl === undefined) !== (s.mailFrom === undefined),
     message: 'DRAWBRIDGE_SMTP_URL and DRAWBRIDGE_MAIL_FROM go together: mail needs a server and an address that it comes from',
   },
+  {
+    reads: ['receiptDays', 'evidenceDays'],
+    holds: (s) => s.evidenceDays < s.receiptDays,
+    message: 'DRAWBRIDGE_EVIDENCE_DAYS is less than DRAWBRIDGE_RECEIPT_DAYS: receipts go with their event at the latest',
+  },
 ]

@@ -2,7 +2,7 @@
 import { ok } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
 import { type LogLevel, logLevels } from '../log-level.js'
-import { flag, oneOf, optional, port, required, type SettingEntries, secretOf } from './setting.js'
+import { flag, oneOf, optional, port, required, type SettingEntries, secretOf, whole } from './setting.js'
 
 export type OperationSettings = {
   readonly production: boolean
@@ -11,9 +11,15 @@ export type OperationSettings = {
   readonly metricsToken: Secret | undefined
   readonly simulatorPort: number
   readonly exampleServerPort: number
+  readonly receiptDays: number
+  readonly evidenceDays: number
 }
 
 const leastTokenCharacters = 16
+/** Longer than the sweep looks for who is dead everywhere, by receipts that are there (`lookedForDeathSeconds`). */
+const leastReceiptDays = 14
+const leastEvidenceDays = 30
+const mostEvidenceDays = 3650
 
 export const operationSettings: SettingEntries<OperationSettings> = {
   production: {
@@ -59,5 +65,19 @@ export const operationSettings: SettingEntries<OperationSettings> = {
     example: '4420',
     default: '4420',
     parse: required(port),
+  },
+  receiptDays: {
+    name: 'DRAWBRIDGE_RECEIPT_DAYS',
+    description: `After how many days of a revocation the receipts of single receivers shrink to counts, ${leastReceiptDays} to ${mostEvidenceDays}. For workers, all of them alike: the smallest holds.`,
+    example: '365',
+    default: '90',
+    parse: required(whole(leastReceiptDays, mostEvidenceDays)),
+  },
+  evidenceDays: {
+    name: 'DRAWBRIDGE_EVIDENCE_DAYS',
+    description: `After how many days of a revocation its event with its counts is removed, ${leastEvidenceDays} to ${mostEvidenceDays}, not before its receipts. For workers, all of them alike: the smallest holds.`,
+    example: '2555',
+    default: '400',
+    parse: required(whole(leastEvidenceDays, mostEvidenceDays)),
   },
 }

@@ -1,0 +1,155 @@
+/** The kill of a client, a connection or a tenant: told at once, whatever it ended; clients and lists follow, piece by piece. */
+import { instant } from '@drawbridge/core/instant'
+import { followKillEntry, type KillOfMany, killsOfMany } from '@drawbridge/core/revocation/follow-kill'
+import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
+import { deprovision } from '@drawbridge/store/deprovisioning'
+import { markSomeRevoked } from '@drawbridge/store/mark-killed'
+import { inTenant } from '@drawbridge/store/transaction'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { countOf, jobDeps, random } from '../../test/a-company.js'
+import { aToldCompany } from '../../test/a-told-client.js'
+import type { JobDeps } from '../deps.js'
+import { findJob } from '../jobs.js'
+import { type FollowKillJob, followedAtOnce, followKill } from './follow-kill.job.js'
+
+type Company = Awaited<ReturnType<typeof aToldCompany>>
+let fixture: TestDatabase
+let deps: JobDeps
+beforeAll(async () => {
+  fixture = await testDatabase()
+  deps = jobDeps(fixture)
+})
+afterAll(() => fixture?.close())
+
+const owner = <Row extends object>(sql: string, ...parameters: readonly unknown[]) => asOwner<Row>(fixture.ownerUrl, sql, parameters)
+
+async function kill(company: Company, target: KillOfMany) {
+  const targetId = { client: 'agent', connection: company.connection, tenant: company.tenant }[target]
+  const event = { tenant: company.tenant, eventId: random.uuid() as DeprovisioningEventId, source: 'admin', target, targetId } as const
+  const { epoch } = await inTenant(fixture.database, company.tenant, (db) =>
+    deprovision(db, { ...event, reason: 'a test', now: instant(Date.now()), requestId: undefined, toldAt: undefined }),
+  )
+  return { ...event, epoch }
+}
+
+type Entry = { readonly id: number; readonly kind: string; readonly payload: FollowKillJob }
+const undone = ({ tenant }: Company, kind: string) =>
+  owner<Entry>('SELECT id::int, kind, payload FROM outbox WHERE tenant_id = $1 AND kind = $2 AND done_at IS NULL ORDER BY id', tenant, kind)
+async function runFirst(company: Company, kind: string): Promise<Entry | undefined> {
+  const [entry] = await undone(company, kind)
+  if (entry) await findJob(kind)?.run(deps, { tenant: company.tenant, entry: entry.id, payload: entry.payload })
+  return entry
+}
+const followOnce = async (company: Company): Promise<void> => {
+  const [entry] = await undone(company, followKillEntry)
+  // No time passes for it: one transaction is a piece.
+  let ticks = 0
+  if (entry) await followKill(deps, { ...entry.payload, tenant: company.tenant, entry: entry.id }, () => (ticks++ === 0 ? 0 : 10_000))
+}
+const notices = ({ tenant }: Company) => countOf(fixture, 'notices WHERE tenant_id = $1', [tenant])
+const marked = ({ tenant }: Company) => countOf(fixture, 'grants WHERE tenant_id = $1 AND revoked_at IS NOT NULL', [tenant])
+const deliveries = ({ tenant }: Company) =>
+  owner<{ sub: string; event_id: string; sequence: number }>(
+    "SELECT payload ->> 'sub' AS sub, event_id, sequence::int FROM deliveries WHERE tenant_id = $1 ORDER BY 1",
+    tenant,
+  )
+
+let companies = 0
+async function aCompanyOf(people: number) {
+  companies += 1
+  const company = await aToldCompany(fixture, `killed-${companies}`)
+  await company.aClient('agent', 'https://agent.example/logout')
+  await company.aClient('other', null)
+  const ids: string[] = []
+  for (let n = 0; n < people; n += 1) ids.push(await company.aPerson(`person ${n}`))
+  return { ...company, people: ids.toSorted() }
+}
+
+describe.each(killsOfMany)('the kill of a %s', (target) => {
+  it('is told to resource servers while somebody holds one of the grants that it ended, and what follows waits for nobody', async () => {
+    const company = await aCompanyOf(2)
+    const [held, free] = await Promise.all(company.people.map((person) => company.aGrant('agent', person)))
+    await kill(company, target)
+    await inTenant(fixture.database, company.tenant, async (db) => {
+      await db.query('SELECT id FROM grants WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [company.tenant, held])
+      await runFirst(company, 'revoke')
+      expect(await notices(company)).toBeGreaterThan(0)
+      expect(await undone(company, 'revoke')).toEqual([])
+      expect(await marked(company)).toBe(0)
+      await runFirst(company, followKillEntry)
+      expect(await owner('SELECT id FROM grants WHERE tenant_id = $1 AND revoked_at IS NOT NULL', company.tenant)).toEqual([{ id: free }])
+    })
+    expect(await undone(company, followKillEntry)).toEqual([])
+    expect(await deliveries(company)).toHaveLength(2)
+  })
+})
+
+it('goes on piece by piece: each is an entry of its own, at the end of the queue, under the number of the kill', async () => {
+  const company = await aCompanyOf(3)
+  for (const person of company.people) await company.aGrant('agent', person)
+  const { eventId } = await kill(company, 'tenant')
+  const sweep = await runFirst(company, 'revoke')
+  const [first] = await undone(company, followKillEntry)
+  await followOnce(company)
+  expect(await deliveries(company)).toEqual(
+    company.people.map((sub) => expect.objectContaining({ sub, event_id: eventId, sequence: sweep?.id })),
+  )
+  const [second] = await undone(company, followKillEntry)
+  expect(second?.id).toBeGreaterThan(first?.id ?? 0)
+  // People of the company that nobody signed in as are among them, too.
+  expect(second?.payload).toMatchObject({ after: [...company.people, company.subject].toSorted().at(-1), sequence: sweep?.id })
+  // It dies before it ends its piece, and somebody runs the first one again.
+  await followKill(deps, { ...(first as Entry).payload, tenant: company.tenant, entry: (first as Entry).id })
+  expect(await deliveries(company)).toHaveLength(3)
+  expect((await undone(company, followKillEntry)).map(({ id }) => id)).toEqual([second?.id])
+  await followOnce(company)
+  await followOnce(company)
+  expect([await marked(company), await undone(company, followKillEntry)]).toEqual([3, []])
+})
+
+it('people are taken in the order of their ids, none twice and none left out, and whoever has lost nothing is not logged out', async () => {
+  const company = await aCompanyOf(0)
+  await owner(
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+     SELECT $1, gen_random_uuid(), $2, 'one of many ' || n, '{}', now(), now(), now() FROM generate_series(1, $3::int) n`,
+    ...[company.tenant, company.connection, followedAtOnce.people + 10],
+  )
+  const people = (await owner<{ id: string }>('SELECT id FROM subjects WHERE tenant_id = $1 ORDER BY id', company.tenant)).map(
+    ({ id }) => id,
+  )
+  const losers = [people[0], people[followedAtOnce.people - 1], people[followedAtOnce.people], people.at(-1)]
+  for (const person of losers) await company.aGrant('agent', person ?? '')
+  await company.aGrant('other', people[1] ?? '')
+  await kill(company, 'client')
+  await runFirst(company, 'revoke')
+  await followOnce(company)
+  expect((await deliveries(company)).map(({ sub }) => sub)).toEqual(losers.slice(0, 2))
+  await runFirst(company, followKillEntry)
+  expect((await deliveries(company)).map(({ sub }) => sub)).toEqual(losers)
+  expect(await marked(company)).toBe(4)
+})
+
+describe('the marks', () => {
+  it('are of at most so many at once, of what lives and was killed, and of what an exchange made of it', async () => {
+    const company = await aCompanyOf(1)
+    const [person = ''] = company.people
+    const mine = await company.aGrant('agent', person)
+    const also = await company.aGrant('agent', person)
+    const expired = await company.aGrant('agent', person, null, '2020-01-01')
+    const others = await company.aGrant('other', person)
+    const derived = await company.aGrant('other', person)
+    const { target, targetId, epoch } = await kill(company, 'client')
+    const later = await company.aGrant('agent', person)
+    await owner('UPDATE grants SET client_epoch = $2 WHERE id = $1', later, epoch)
+    await owner('UPDATE grants SET ancestors = ARRAY[$2::uuid], ancestor_epochs = ARRAY[1] WHERE id = $1', derived, mine)
+    const mark = (limit: number) =>
+      inTenant(fixture.database, company.tenant, (db) =>
+        markSomeRevoked(db, company.tenant, { target, targetId, epoch }, { at: instant(Date.now()), limit }),
+      )
+    expect([await mark(1), await mark(2), await mark(2)]).toEqual([1, 2, 0])
+    const rows = await owner<{ id: string }>('SELECT id FROM grants WHERE tenant_id = $1 AND revoked_at IS NOT NULL', company.tenant)
+    expect(rows.map(({ id }) => id).toSorted()).toEqual([mine, also, derived].toSorted())
+    expect([expired, others, later].some((id) => rows.some((row) => row.id === id))).toBe(false)
+  })
+})
