@@ -102,7 +102,7 @@ const printMetrics = () =>
   )}\n`
 
 const printAuditEvents = () =>
-  `# Audit events\n\n${generated}\n\nEvery kind of line in the audit trail. The trail is append-only; \`GET /admin/v1/tenants/{slug}/audit-events\` reads it.\n\n${table(
+  `# Audit events\n\n${generated}\n\nEvery kind of line in the audit trail. The trail is append-only, but for lines that are older than [an admin has it kept](../how-to/keep-the-audit-trail.md), if one chose so; \`GET /admin/v1/tenants/{slug}/audit-events\` reads it.\n\n${table(
     ['kind', 'what happened'],
     Object.entries(auditEvents)
       .sort(([one], [other]) => (one < other ? -1 : 1))

@@ -81,6 +81,8 @@ const whole = {
   },
   dpop: { boundTokensDemanded: false, nonceDemanded: true },
   pushedRequests: { required: true },
+  userinfo: { profile: true, email: false },
+  defaultScopes: { sharedResources: [] },
   subjectTypes: { pairwiseByDefault: true },
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },

@@ -3,6 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { adminClient } from '@drawbridge/cli/admin/admin-client'
+import { applyTenants } from '@drawbridge/cli/tenant-file/apply-tenants'
+import { Secret } from '@drawbridge/core/secret'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -238,3 +241,51 @@ it('says exactly where it was stopped, and completes it the next time', async ()
   expect((await drawbridge(here, ['apply', '-f', file], environment)).code).toBe(0)
   expect((await drawbridge(here, ['apply', '-f', file], environment)).output).toContain('Everything is as the files say.')
 }, 60_000)
+
+const stateIn = (output: string): string => /^State: (\S+)$/m.exec(output)?.[1] ?? ''
+const settingsOf = async () => [
+  (await here.call('GET', '/tenants/moved/userinfo')).body,
+  (await here.call('GET', '/tenants/moved/default-scopes')).body,
+]
+const moving = (more: object = {}) => write('moved.yaml', JSON.stringify({ version: 1, tenant: { slug: 'moved', name: 'Moved' }, ...more }))
+
+it('says what people may be told of, and which scopes of shared resources are given by default, as a file has it', async () => {
+  const defaultScopes = { sharedResources: [{ identifier: 'https://shared.example/mcp', scopes: ['read'] }] }
+  expect(await apply(moving({ userinfo: { profile: true }, defaultScopes }))).toMatchObject({ code: 0 })
+  expect(await settingsOf()).toEqual([{ profile: true, email: false }, defaultScopes])
+  const exported = await drawbridge(here, ['export', 'moved'])
+  expect(exported.output).toMatch(/userinfo:\n {2}profile: true\n {2}email: false\ndefaultScopes:/)
+  // A section that is left out stays as it is.
+  expect((await apply(moving())).output).toContain('Everything is as the files say.')
+})
+
+it('writes nothing where somebody changed the tenant since the state that is expected', async () => {
+  const file = moving({ userinfo: { profile: false } })
+  const state = stateIn((await apply(file, '--dry-run')).output)
+  expect(state).toHaveLength(16)
+  expect(stateIn((await apply(file, '--dry-run')).output)).toBe(state)
+  await here.call('PUT', '/tenants/moved/pushed-requests', { required: true })
+  const refused = await apply(file, '--expect', state)
+  expect([refused.code, refused.output.includes('nothing was written')]).toEqual([1, true])
+  expect((await settingsOf())[0]).toEqual({ profile: true, email: false })
+  expect(await apply(file, '--expect', stateIn(refused.output))).toMatchObject({ code: 0 })
+  expect((await settingsOf())[0]).toEqual({ profile: false, email: false })
+})
+
+it('writes nothing where somebody changed the tenant while the plan was shown', async () => {
+  const contact = { name: 'IT', email: 'it@moved.example' }
+  await apply(moving({ contacts: [contact] }))
+  const asked = { body: { files: [moving({ contacts: [], userinfo: { email: true } })], prune: true }, arguments: {} }
+  const confirm = async () => {
+    await here.call('PUT', '/tenants/moved/userinfo', { profile: true, email: false })
+    return 'agreed' as const
+  }
+  const client = adminClient(here.broker.url, new Secret(here.broker.adminKey))
+  const tools = { client, confirm, say: () => undefined, show: () => undefined, environment: {} }
+  expect(await applyTenants(asked as unknown as Parameters<typeof applyTenants>[0], tools)).toMatchObject({
+    kind: 'refused',
+    refused: { status: 412, detail: expect.stringContaining('tenant moved changed while the plan was shown') },
+  })
+  expect((await settingsOf())[0]).toEqual({ profile: true, email: false })
+  expect((await here.call('GET', '/tenants/moved/contacts')).body.contacts).toMatchObject([contact])
+})

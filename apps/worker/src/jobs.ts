@@ -10,6 +10,7 @@ import { sessionEndLimits } from '@drawbridge/store/end-session'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
 import { checkSignalStreams } from './jobs/check-signal-streams.job.js'
+import { endAuditEvents } from './jobs/end-audit-events.job.js'
 import { endIdleRegistrations } from './jobs/end-idle-registrations.job.js'
 import { endSubjects } from './jobs/end-subjects.job.js'
 import { followKill } from './jobs/follow-kill.job.js'
@@ -154,6 +155,7 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
   ),
   'sweep-expired': scheduled({ attempts: 3, firstPauseMs: 5000 }, sweepExpired),
   'end-idle-registrations': scheduled({ attempts: 3, firstPauseMs: 5000 }, endIdleRegistrations),
+  'end-audit-events': scheduled({ attempts: 3, firstPauseMs: 5000 }, endAuditEvents),
   'end-subjects': scheduled({ attempts: 3, firstPauseMs: 1000 }, endSubjects),
   'refresh-idp-metadata': scheduled({ attempts: 1, firstPauseMs: 1000 }, refreshIdpMetadata),
   'warn-certificates': scheduled({ attempts: 3, firstPauseMs: 5000 }, warnCertificates),

@@ -51,6 +51,7 @@ it('metadata is looked at, certificates are watched, domains are asked for, the 
     await eventually(async () => (await done()).length === schedule.length, 30_000)
     expect((await done()).toSorted()).toEqual([
       'check-signal-streams',
+      'end-audit-events',
       'end-idle-registrations',
       'end-subjects',
       'refresh-idp-metadata',

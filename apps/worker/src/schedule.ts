@@ -10,6 +10,7 @@ type Recurring = { readonly job: string; readonly everySeconds: number }
 export const schedule: readonly Recurring[] = [
   { job: 'sweep-expired', everySeconds: 60 },
   { job: 'end-subjects', everySeconds: 60 },
+  { job: 'end-audit-events', everySeconds: 3600 },
   { job: 'end-idle-registrations', everySeconds: 3600 },
   { job: 'refresh-idp-metadata', everySeconds: 30 },
   { job: 'warn-certificates', everySeconds: 6 * 3600 },

@@ -62,7 +62,8 @@ it('is no change of configuration, whatever a metadata document says when it is 
 it('what the publisher said first stands, no older reading of the client writes it, and a good document takes it back', async () => {
   const lapsed = instant(1_900_000_000_000)
   const client = (await write({ name: 'Third name', documentExpiresAt: lapsed })) as Client
-  const withdraw = (of: Client, now: Instant) => inTenant(fixture.database, acme.tenantId, (db) => markDocumentWithdrawn(db, of, now))
+  const withdraw = (of: Client, now: Instant) =>
+    inTenant(fixture.database, acme.tenantId, (db) => markDocumentWithdrawn(db, of, { now, reason: 'client_document_gone' }))
   // Another process has read a good one meanwhile.
   expect(await withdraw(client, addSeconds(lapsed, -1))).toBeUndefined()
   const marked = (await withdraw(client, addSeconds(lapsed, 1))) as Client

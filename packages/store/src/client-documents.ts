@@ -4,10 +4,11 @@
  * An approval holds for what the admin saw. The statement that writes another document takes the approval away, so no process ever serves the
  * new document with the old approval. What was granted lives on: the person agreed to that, or the admin did.
  */
-import type { Instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { registrationLimits } from '@drawbridge/core/oauth/client-registration'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { insertAuditEvent } from './audit-events.js'
 import { type ClientDraft, type ClientRow, clientColumns, clientValues, insertClientText, toClient } from './clients.js'
 import { isUngoverned, sayingTables } from './idle-clients.js'
 import { type ApprovedDigests, digestsOf, lossOf, silence, tellLoss } from './lost-approvals.js'
@@ -46,13 +47,30 @@ const findSame = `SELECT ${clientColumns} FROM clients c WHERE tenant_id = $1 AN
 const renew = `UPDATE clients SET document_expires_at = $5, document_withdrawn_at = NULL WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND version = $4
     AND (document_expires_at IS NULL OR document_expires_at < $5) RETURNING ${clientColumns}`
 
-/** What was said first stands, and nothing is written where another process has read a good document since. */
-const withdraw = `UPDATE clients SET document_withdrawn_at = coalesce(document_withdrawn_at, $5) WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND version = $4
-    AND kind = 'metadata_document' AND (document_expires_at IS NULL OR document_expires_at <= $5) RETURNING ${clientColumns}`
+/** How often the trail is told of one client: its publisher may take his document away and bring it back as often as he likes. */
+export const withdrawalToldSeconds = 86_400
 
-/** Writes down that the publisher of its document says of it that it is gone, or none. Undefined: the client has changed since it was read. */
-export async function markDocumentWithdrawn(db: Db, client: Client, now: Instant): Promise<Client | undefined> {
-  const { rows } = await db.query<ClientRow>(withdraw, [client.tenantId, client.issuerId, client.id, client.version, toTimestamp(now)])
+/** What was said first stands, and nothing is written where another process has read a good document since. */
+const withdraw = `UPDATE clients SET document_withdrawn_at = coalesce(document_withdrawn_at, $5),
+    withdrawal_told_at = CASE WHEN document_withdrawn_at IS NULL AND (withdrawal_told_at IS NULL OR withdrawal_told_at <= $6) THEN $5 ELSE withdrawal_told_at END
+  WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND version = $4
+    AND kind = 'metadata_document' AND (document_expires_at IS NULL OR document_expires_at <= $5)
+  RETURNING ${clientColumns}, withdrawal_told_at IS NOT DISTINCT FROM $5 AS is_told`
+
+/** `reason`: what the publisher said. */
+type Withdrawal = { readonly now: Instant; readonly reason: string }
+
+/**
+ * Writes down that the publisher of its document says of it that it is gone, or none, and tells the trail, once a day at most. Undefined: the client has
+ * changed since it was read.
+ */
+export async function markDocumentWithdrawn(db: Db, client: Client, { now, reason }: Withdrawal): Promise<Client | undefined> {
+  const { tenantId, issuerId, id: clientId } = client
+  const { rows } = await db.query<ClientRow & { is_told: boolean }>(withdraw, [
+    ...[tenantId, issuerId, clientId, client.version, toTimestamp(now)],
+    toTimestamp(addSeconds(now, -withdrawalToldSeconds)),
+  ])
+  if (rows[0]?.is_told) await insertAuditEvent(db, tenantId, { at: now, kind: 'client.document_withdrawn', issuerId, clientId, reason })
   return rows[0] && toClient(rows[0])
 }
 

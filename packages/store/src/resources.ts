@@ -22,6 +22,8 @@ export type StoredResource = {
   readonly accessTokenTtlSeconds: number | undefined
   /** What it asks to be told of people; read and checked by `core/oauth/userinfo`. */
   readonly toldOfPeople: unknown
+  /** Since when it asks what it asks now, as far as that is known. */
+  readonly toldOfPeopleAt: Instant | undefined
   readonly scopes: readonly StoredScope[]
   /** Of the tenant's own that may mint for it. Its membership at the front is none of them. */
   readonly issuerIds: readonly IssuerId[]
@@ -35,12 +37,13 @@ type Row = {
   name: string
   access_token_ttl_seconds: number | null
   told_of_people: unknown
+  told_of_people_at: Instant | null
   scopes: StoredScope[]
   issuer_ids: IssuerId[]
   created_at: Instant
 }
 
-const select = `SELECT r.tenant_id, r.id, r.identifier, r.name, r.access_token_ttl_seconds, r.told_of_people, r.created_at,
+const select = `SELECT r.tenant_id, r.id, r.identifier, r.name, r.access_token_ttl_seconds, r.told_of_people, r.told_of_people_at, r.created_at,
   (SELECT COALESCE(json_agg(json_build_object('name', s.name, 'description', s.description, 'tier', s.tier, 'isDefault', s.is_default) ORDER BY s.name), '[]')
      FROM resource_scopes AS s WHERE s.tenant_id = r.tenant_id AND s.resource_id = r.id) AS scopes,
   (SELECT COALESCE(json_agg(m.issuer_id ORDER BY m.issuer_id), '[]')
@@ -58,6 +61,7 @@ const toResource = (row: Row): StoredResource => ({
   name: row.name,
   accessTokenTtlSeconds: row.access_token_ttl_seconds ?? undefined,
   toldOfPeople: row.told_of_people ?? undefined,
+  toldOfPeopleAt: row.told_of_people_at ?? undefined,
   scopes: row.scopes,
   issuerIds: row.issuer_ids,
   createdAt: row.created_at,
@@ -88,15 +92,18 @@ export async function updateResource(
     readonly name?: string | undefined
     readonly accessTokenTtlSeconds?: number | null | undefined
     readonly toldOfPeople?: unknown
+    readonly now: Instant
   },
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     `UPDATE resources SET name = coalesce($3, name), access_token_ttl_seconds = CASE WHEN $4::boolean THEN $5::int ELSE access_token_ttl_seconds END,
-       told_of_people = coalesce($6, told_of_people)
+       told_of_people = coalesce($6, told_of_people),
+       told_of_people_at = CASE WHEN $6::jsonb IS DISTINCT FROM told_of_people AND $6 IS NOT NULL THEN $7 ELSE told_of_people_at END
      WHERE tenant_id = $1 AND id = $2`,
     [
       ...[tenant, id, change.name ?? null, change.accessTokenTtlSeconds !== undefined, change.accessTokenTtlSeconds ?? null],
       change.toldOfPeople === undefined ? null : JSON.stringify(change.toldOfPeople),
+      toTimestamp(change.now),
     ],
   )
   return rowCount === 1
@@ -123,7 +130,8 @@ export type ResourceDraft = {
 /** Fails on an identifier that any tenant owns: unique violation. */
 export async function insertResource(db: Db, tenant: TenantId, draft: ResourceDraft): Promise<void> {
   await db.query(
-    `INSERT INTO resources (tenant_id, id, identifier, name, access_token_ttl_seconds, told_of_people, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    `INSERT INTO resources (tenant_id, id, identifier, name, access_token_ttl_seconds, told_of_people, created_at, told_of_people_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $6::jsonb IS NOT NULL THEN $7::timestamptz END)`,
     [
       ...[tenant, draft.id, draft.identifier, draft.name, draft.accessTokenTtlSeconds ?? null],
       ...[draft.toldOfPeople === undefined ? null : JSON.stringify(draft.toldOfPeople), toTimestamp(draft.now)],

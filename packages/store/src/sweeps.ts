@@ -13,7 +13,7 @@ type Swept = { readonly keepSeconds: number; readonly over?: string; readonly in
  *
  * Nothing in here is usable after its expiry; what is kept beyond it is kept for what it can still tell. A code presented again is
  * recognised as a replay, and a refresh token as reused, until their time ends. A parked message tells nothing, and anybody can make us park
- * a large one: it goes at once. Grants are what an admin's receipts point at. The audit trail is in none of these and is never swept.
+ * a large one: it goes at once. Grants are what an admin's receipts point at. The audit trail is in none of these: it ends only where its tenant chose so (`audit-retention.ts`).
  */
 export const sweptTables = {
   login_traces: { keepSeconds: 0 },

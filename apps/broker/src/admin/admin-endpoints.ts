@@ -4,6 +4,7 @@ import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
 import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
+import { auditRetentionEndpoints } from './audit-retention.endpoint.js'
 import { clientLogoEndpoints } from './client-logo.endpoint.js'
 import { clientRegistrationEndpoints, frontClientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientSecretEndpoints, frontClientSecretEndpoints } from './client-secrets.endpoint.js'
@@ -128,6 +129,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...scimTokenEndpoints,
   ...adminKeyEndpoints,
   ...auditEndpoints,
+  ...auditRetentionEndpoints,
   ...deadLetterEndpoints,
   ...loginTraceEndpoints,
   ...recordedLoginEndpoints,

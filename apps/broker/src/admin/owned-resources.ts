@@ -115,7 +115,7 @@ const updateOwned = (owned: ResourceOwner): Endpoint =>
     refuses: ['not_found'],
     run: (http, deps) =>
       changeOwn(http, deps, owned.ownerOf(http), async (db, owner, own) => {
-        await updateResource(db, owner, own.id, http.parsed)
+        await updateResource(db, owner, own.id, { ...http.parsed, now: deps.clock.now() })
         await audit(db, owner, http, deps, { kind: 'resource.updated', detail: { resource: own.identifier, ...http.parsed } })
       }),
   })

@@ -4,7 +4,7 @@ import { sensitivityTiers } from '@drawbridge/core/policy/decision'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import type { StoredResource, StoredScope } from '@drawbridge/store/resources'
 import { z } from 'zod'
-import { id as idShape, time, toIso } from './shapes.js'
+import { id as idShape, time, timeOrNull, toIso } from './shapes.js'
 
 /** RFC 6749 §3.3: printable ASCII without space, quote and backslash. */
 const scopeName = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'a scope token of RFC 6749 §3.3')
@@ -57,6 +57,9 @@ export const resourceShape = z.strictObject({
     ),
   accessTokenTtlSeconds: z.int().nullable(),
   toldOfPeople: askedOfPeople,
+  toldOfPeopleSince: timeOrNull.describe(
+    'Since when it asks that; null: as long as is known. Of a shared resource the vendor says it, and each company that shares it sees it here',
+  ),
   scopes: z.array(scope),
   createdAt: time,
 })
@@ -68,6 +71,7 @@ export const showResource = (resource: StoredResource): z.output<typeof resource
   mintable: resource.issuerIds.length > 0,
   accessTokenTtlSeconds: resource.accessTokenTtlSeconds ?? null,
   toldOfPeople: toldOfPeopleFromJson(resource.toldOfPeople),
+  toldOfPeopleSince: resource.toldOfPeopleAt === undefined ? null : toIso(resource.toldOfPeopleAt),
   scopes: resource.scopes.map((one) => ({ ...one })),
   createdAt: toIso(resource.createdAt),
 })

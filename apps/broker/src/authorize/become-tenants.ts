@@ -20,6 +20,7 @@ import { meetClient } from '../clients/adopt-client.js'
 import { resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
+import { limitAt } from '../http/limit-at.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseHttp } from '../http/write-error.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
@@ -34,7 +35,7 @@ export async function becomeTenants(flow: Flow, word: string): Promise<Result<Fl
   const { deps, http, pending } = flow
   const tenant = await findMember(deps, word)
   if (!tenant) return undefined
-  const limited = http.spend('tenant_login', tenant.id)
+  const limited = http.spend(limitAt(tenant, 'tenant_login'), tenant.id)
   if (limited) return err(limited)
   if (tenant.suspendedAt !== undefined) return err(refuseHttp('page', 'tenant_suspended'))
   if (pending.deviceCodeId !== undefined && !tenant.deviceGrant) return err(refuseOnPage({ reason: 'device_page_off' }))

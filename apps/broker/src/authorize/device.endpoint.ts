@@ -14,6 +14,7 @@ import type { Answer } from '../http/answer.js'
 import { bindBrowser, browserHashOf } from '../http/browser-binding.js'
 import { limitKey } from '../http/client-address.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
 import { devicePage, deviceStoppedPage, userCodePage } from './device-pages.js'
@@ -126,7 +127,7 @@ const confirmDeviceEndpoint = endpoint({
       return refuseOnPage({ reason: 'user_code_proof_invalid' })
     const at = { id, issuerId: tenant.issuer.id, now: deps.clock.now() }
     if (form['answer'] !== 'continue') return stop(http, deps, at)
-    const limited = http.spend('tenant_login', tenant.id)
+    const limited = http.spend(limitAt(tenant, 'tenant_login'), tenant.id)
     if (limited) return limited
     const device = await findWaitingDevice(onHotPath(deps.database), tenant.id, at)
     if (!device) return refuseOnPage({ reason: 'request_expired' })

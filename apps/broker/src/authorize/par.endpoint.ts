@@ -97,7 +97,7 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
     now,
     expiresAt: addSeconds(now, pushedRequestTtlSeconds),
     asked: { requestId: http.requestId, address: http.address },
-    // A credential alone anybody gets who registers: the trail is kept for ever.
+    // A credential alone anybody gets who registers: the trail is kept.
     isTold: client.authMethod !== 'none' && isVouchedForItself(client),
   })
   if (pushed === 'client_changed') return pushed

@@ -24,8 +24,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
-import { limitAt } from '../http/limit-at.js'
-import type { RateLimitName } from '../http/rate-limit.js'
+import { type IssuerLimit, limitAt } from '../http/limit-at.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import {
   badKeyAddress,
@@ -51,7 +50,7 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const limits = { clientIdLength: 2048, secretLength: 512 } as const
 
 /** What ends something is not held up by strangers who ask for something. */
-type LimitOfUnproven = Extract<RateLimitName, 'tenant_unproven' | 'tenant_unproven_revocation'>
+type LimitOfUnproven = Extract<IssuerLimit, 'tenant_unproven' | 'tenant_unproven_revocation'>
 
 /** One request's claim to be a client. It may be judged several times; its assertion counts as one use. */
 export type ClientClaim = {
@@ -146,7 +145,7 @@ export async function authenticateClient(
 
 /** Of whoever this process does not know to be what he says: that he would be looked up is what it costs. ADR 110 */
 function findLimit({ spend, limitOfUnproven, tenant }: ClientClaim): JsonRefusal | undefined {
-  const limited = spend?.(limitOfUnproven, tenant.id)
+  const limited = spend?.(limitAt(tenant, limitOfUnproven), tenant.id)
   return limited && busyBy(limited)
 }
 

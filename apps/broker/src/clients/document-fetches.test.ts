@@ -5,6 +5,7 @@ import { documentCopyLimits } from '@drawbridge/core/oauth/document-copy'
 import { err, ok } from '@drawbridge/core/result'
 import { readEnv } from '@drawbridge/runtime/env'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { withdrawalToldSeconds } from '@drawbridge/store/client-documents'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
@@ -256,6 +257,30 @@ describe('a document that has lapsed', () => {
       expect(fetches).toHaveLength(asked)
     },
   )
+
+  it('is told of in the trail once, whichever process hears it; one that comes and goes once a day', async () => {
+    const url = await aClient()
+    const trail = () =>
+      asOwner<{ reason: string }>(
+        fixture.ownerUrl,
+        `SELECT reason FROM audit_events WHERE kind = 'client.document_withdrawn' AND client_id = $1 ORDER BY id`,
+        [url],
+      )
+    const comesAndGoes = async (answer: NonNullable<typeof instead>) => {
+      instead = undefined
+      now = addSeconds(now, withdrawnSeconds + documentPauseSeconds)
+      expect(await refresh(url)).toBe(known)
+      now = addSeconds(now, 601)
+      instead = answer
+      for (const broker of [one, other, one]) expect(await refresh(url, broker)).toBe(known)
+    }
+    await comesAndGoes({ status: 404, body: '' })
+    await comesAndGoes({ status: 410, body: '' })
+    expect(await trail()).toEqual([{ reason: 'client_document_gone' }])
+    now = addSeconds(now, withdrawalToldSeconds)
+    await comesAndGoes({ status: 200, body: '{}' })
+    expect(await trail()).toEqual([{ reason: 'client_document_gone' }, { reason: 'client_document_invalid' }])
+  })
 
   it('serves again from when there is a good one, and what was said before counts for nothing later', async () => {
     const url = await aClient()

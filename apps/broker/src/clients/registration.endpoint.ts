@@ -25,6 +25,7 @@ import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import { refuseAsJson } from '../http/write-error.js'
 import { offerOf } from './client-certificate.js'
 import { clientFetchesOf } from './client-fetches.js'
@@ -59,7 +60,7 @@ async function authorize(http: HttpRequest, deps: BrokerDeps): Promise<Result<Ow
   const token = bearer.exec(authorization)?.[1]
   const id = (http.params['client'] ?? '') as ClientId
   if (token === undefined) return err(refuse('registration_token_invalid'))
-  const limited = http.spend('tenant_registration', tenant.id)
+  const limited = http.spend(limitAt(tenant, 'tenant_registration'), tenant.id)
   if (limited) return err(limited)
   const which = { issuerId: tenant.issuer.id, id }
   const found = await inTenant(deps.database, tenant.id, (db) => findRegistration(db, tenant.id, which))

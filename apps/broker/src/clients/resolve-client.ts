@@ -19,6 +19,7 @@ import { markDocumentWithdrawn, upsertClientOfDocument } from '@drawbridge/store
 import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ClientName } from './client-cache.js'
 import { clientFetchLimits, ofWayOut } from './client-fetches.js'
@@ -86,7 +87,7 @@ const refusalOf = ({ documentWithdrawnAt }: Client): PageRefusal => ({
 
 /** `tenant`: of one that has not met the client. */
 function findLimit(spend: Spend, tenant: ResolvedTenant | undefined): PageRefusal | undefined {
-  const limited = spend('client_document') ?? (tenant && spend('tenant_client_document', tenant.id))
+  const limited = spend('client_document') ?? (tenant && spend(limitAt(tenant, 'tenant_client_document'), tenant.id))
   const retryAfterSeconds = Number(limited?.headers?.['retry-after'] ?? clientFetchLimits.busyPauseSeconds)
   return limited && { reason: 'client_document_busy', detail: { why: 'limit', retryAfterSeconds } }
 }
@@ -123,7 +124,7 @@ async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: Client
   const { documentHosts } = tenant.clientRegistration
   const fetched = await fetchClientMetadataDocument(deps, { url: id, documentHosts, isVouchedFor: known?.preApproved === true })
   if (!fetched.ok) {
-    if (known && isPublishersWord(fetched.error)) await withdraw(deps, known)
+    if (known && isPublishersWord(fetched.error)) await withdraw(deps, known, fetched.error.reason)
     return fetched
   }
   const { document, expiresAt } = fetched.value
@@ -145,9 +146,9 @@ async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: Client
   return written ? ok(written) : err({ reason: 'client_unknown' })
 }
 
-/** The first time is written down, for every process. */
-async function withdraw(deps: BrokerDeps, known: Client): Promise<void> {
+/** The first time is written down, for every process, and told. */
+async function withdraw(deps: BrokerDeps, known: Client, reason: string): Promise<void> {
   if (known.documentWithdrawnAt !== undefined) return
-  const marked = await inTenant(deps.database, known.tenantId, (db) => markDocumentWithdrawn(db, known, deps.clock.now()))
+  const marked = await inTenant(deps.database, known.tenantId, (db) => markDocumentWithdrawn(db, known, { now: deps.clock.now(), reason }))
   if (marked) deps.clients.keep(marked)
 }

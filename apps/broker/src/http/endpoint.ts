@@ -11,7 +11,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { httpErrors } from './error.js'
 import type { FormRefusal, SingleValuedForm } from './form.js'
-import type { RateLimitName } from './rate-limit.js'
+import type { IssuerLimit, LimitOfOne, SameAtFront, Spendable } from './limit-at.js'
 import type { ResolvedTenant } from './tenant.js'
 import { type RefusalShape, refuseAsProblem, refuseHttp } from './write-error.js'
 
@@ -44,7 +44,7 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   readonly parsed: Parsed
   readonly caller: Caller
   /** Takes one of a further named limit of this client address, or of `of` alone, from wherever it comes. The refusal: there was none left. */
-  readonly spend: (limit: RateLimitName, of?: string) => Answer | undefined
+  readonly spend: (limit: Spendable, of?: string) => Answer | undefined
 }
 
 /** A parser shows its schema to the documentation and its type to the endpoint. */
@@ -66,15 +66,15 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly takesFiles?: true
   /** Browsers of other origins may call it, without credentials. */
   readonly cors?: true
-  readonly rateLimit?: RateLimitName
+  readonly rateLimit?: LimitOfOne
   /** What everybody together spends of the tenant that the path names. Nothing that ends or takes away has one: strangers could use it up. */
-  readonly tenantLimit?: RateLimitName
+  readonly tenantLimit?: IssuerLimit | SameAtFront
   /** What its client address counts under, where that is not everything that comes from there. */
-  readonly addressLimit?: RateLimitName
+  readonly addressLimit?: LimitOfOne
   /** Whose calls leave the limit of their address alone. They have one of their own, which `authorize` takes from, or `sparedLimit` says. */
   readonly sparesAddress?: (caller: Pick<HttpRequest, 'params' | 'headers' | 'address'>, deps: BrokerDeps) => boolean
   /** What those spend whom `sparesAddress` spares, in place of every limit of their address. */
-  readonly sparedLimit?: { readonly limit: RateLimitName; readonly of: (caller: Pick<HttpRequest, 'params' | 'address'>) => string }
+  readonly sparedLimit?: { readonly limit: LimitOfOne; readonly of: (caller: Pick<HttpRequest, 'params' | 'address'>) => string }
   /** Answers though the tenant is suspended: keys, metadata and notices must outlive a suspension. */
   readonly servesSuspended?: true
   readonly tag?: string

@@ -29,6 +29,7 @@ import type { BrokerDeps } from '../deps.js'
 import { accessRulesOf } from '../http/access-rules.js'
 import { type Answer, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseForm } from './refuse.js'
 
@@ -67,7 +68,8 @@ export const deviceAuthorizationEndpoint = endpoint({
     const form = http.form.value
     const named = await findNamedTenant(deps, tenant, form[tenantParameter] || undefined)
     if (!named.ok) return refuse(named.error)
-    const limited = tenant.issuer.kind === 'front' && named.value && http.spend('tenant_device_authorization', named.value.id)
+    const limited =
+      tenant.issuer.kind === 'front' && named.value && http.spend(limitAt(named.value, 'tenant_device_authorization'), named.value.id)
     if (limited) return limited
     const claim = readClientClaim(deps, http, form, tenant, { purpose: 'authorize' })
     if (!claim.ok) return refuse(claim.error)

@@ -21,6 +21,7 @@ import { allowsLoopbackDocuments, resolveClient } from '../clients/resolve-clien
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ExchangeContext } from './exchange.js'
 import { isNamedByTrusted } from './grants/jwt-bearer.js'
@@ -41,7 +42,7 @@ export async function introduceDocument(
   if (request.grantType !== jwtBearerGrantType) return err(unknown)
   if (!(await isLetIn(deps, tenant, id))) return err({ reason: 'registration_way_closed' })
   // Nobody has proven anything: counted with those that have no credential.
-  const limited = http.spend('tenant_token', tenant.id)
+  const limited = http.spend(limitAt(tenant, 'tenant_token'), tenant.id)
   if (limited) return ok(limited)
   if (!(await isNamedByTrusted(deps, { tenant, now }, request, id))) return err(unknown)
   const met = await resolveClient(deps, tenant, id, 'authorize', http.spend)

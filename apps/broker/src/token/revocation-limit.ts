@@ -3,6 +3,7 @@ import { isVouchedForItself, type ProvenClient } from '@drawbridge/core/oauth/cl
 import type { RevokeGrantOfToken } from '@drawbridge/store/grants'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { limitAt } from '../http/limit-at.js'
 
 /** An access token is ours by its signature, before anything is read; a refresh token is text that anybody can write. */
 export function limitOfRevocation(
@@ -15,5 +16,5 @@ export function limitOfRevocation(
   const isMeant = client.authMethod !== 'none' && isVouchedForItself(client)
   return isMeant
     ? http.spend('client_revocation', `${tenant.id} ${tenant.issuer.id} ${client.id}`)
-    : http.spend('tenant_revocation', tenant.id)
+    : http.spend(limitAt(tenant, 'tenant_revocation'), tenant.id)
 }

@@ -142,3 +142,19 @@ it('what a resource asks for is shown, kept by other changes, and in the trail',
   const made = { identifier: 'https://told.vendor.example/mcp', name: 'Told', scopes: [], toldOfPeople: { profile: true } }
   expect((await world.call('POST', '/shared-resources', made)).body).toMatchObject({ toldOfPeople: { profile: true, email: false } })
 })
+
+it('each company that shares a resource sees what it asks for, and since when; another change moves that time not', async () => {
+  const change = (body: unknown) => world.call('PATCH', `/shared-resources/${shared}`, body)
+  const shownTo = async (company: string) => {
+    const { body } = await world.call('GET', `/tenants/${company}/resources`)
+    const found = body.resources.find(({ id }: { readonly id: string }) => id === shared)
+    return [found.toldOfPeople, found.toldOfPeopleSince]
+  }
+  await change({ toldOfPeople: nobody })
+  now = addSeconds(now, 60)
+  await change({ toldOfPeople: { email: true } })
+  const since = new Date(now).toISOString()
+  now = addSeconds(now, 60)
+  await change({ name: 'Papers', toldOfPeople: { profile: false, email: true } })
+  for (const company of ['acme', 'globex']) expect(await shownTo(company)).toEqual([{ profile: false, email: true }, since])
+})

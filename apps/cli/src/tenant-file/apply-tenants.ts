@@ -3,10 +3,12 @@
  * What stops half-way is told change by change; the next run makes its plan of what is there then, and so completes it.
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { sha256Base64url } from '@drawbridge/crypto/hash'
 import type { AdminClient, Refused } from '../admin/admin-client.js'
 import type { Outcome, Run, Tools } from '../admin/command.js'
 import { exitCodes } from '../admin/help.js'
 import { carryOut, type ShownOnce, type Stopped } from './carry-out.js'
+import { writeTenantFile } from './declare-tenant.js'
 import { fetchTenant } from './fetch-tenant.js'
 import type { LiveTenant } from './live-tenant.js'
 import { loadPolicy, loadSecret, loadTexts } from './load-files.js'
@@ -22,6 +24,7 @@ type Said = {
   readonly dryRun?: boolean
   readonly prune?: boolean
   readonly secrets?: boolean
+  readonly expect?: string
 }
 type Ready = {
   readonly tenant: PlacedTenant
@@ -36,15 +39,42 @@ export const applyTenants: Run = async ({ body }, tools) => {
   const ready = await prepare(said, tools)
   if (!ready.ok) return 'refused' in ready.error ? { kind: 'refused', refused: ready.error.refused } : refuseMistakes(ready.error.mistakes)
   const plans = ready.value.map(({ plan }) => plan)
-  tools.say([`At ${tools.client.origin}`, ...plans.map(showPlan)].join('\n'))
+  const state = stateOf(ready.value.map(({ live }) => live))
+  tools.say([`At ${tools.client.origin}`, ...plans.map(showPlan), `State: ${state}`].join('\n'))
+  if (said.expect !== undefined && said.expect !== state) return refuseMoved('the state that you expect is another')
   const changes = plans.flatMap((plan) => plan.changes)
-  const answer = { tenants: plans.map(planAsJson), applied: false }
+  const answer = { tenants: plans.map(planAsJson), state, applied: false }
   if (changes.length === 0) return { kind: 'done', answer: { ...answer, applied: true }, says: 'Everything is as the files say.' }
   if (said.dryRun === true) return { kind: 'done', answer, says: 'Nothing was written: a dry run.' }
   const taken = plans.flatMap(takenAway)
   const agreed = taken.length === 0 ? 'agreed' : await tools.confirm(`Take away ${taken.join('; ')}? What ends by it does not come back.`)
-  return agreed === 'agreed' ? carryAllOut(ready.value, tools) : { kind: agreed }
+  if (agreed !== 'agreed') return { kind: agreed }
+  const moved = await findMoved(ready.value, tools.client)
+  if (!moved.ok) return { kind: 'refused', refused: moved.error }
+  return moved.value === undefined ? carryAllOut(ready.value, tools) : refuseMoved(`tenant ${moved.value} changed while the plan was shown`)
 }
+
+/** A short word for what the plan saw, as a file would say it: whoever expects it has nothing overwritten that changed since. */
+const stateOf = (living: readonly (LiveTenant | undefined)[]): string =>
+  sha256Base64url(JSON.stringify(living.map((live) => (live === undefined ? null : writeTenantFile(live))))).slice(0, 16)
+
+/** Looked at once more before the first write. What changes during the writes, which take seconds, is not seen. */
+async function findMoved(ready: readonly Ready[], client: AdminClient): Promise<Result<string | undefined, Refused>> {
+  for (const { plan, live } of ready.filter((each) => each.plan.changes.length > 0)) {
+    const now = await fetchTenant(client, plan.slug)
+    if (!now.ok) return now
+    if (stateOf([now.value]) !== stateOf([live])) return ok(plan.slug)
+  }
+  return ok(undefined)
+}
+
+const refuseMoved = (why: string): Outcome => ({
+  kind: 'refused',
+  refused: {
+    ...{ status: 412, reason: '', title: 'Somebody changed it', errors: [] },
+    detail: `${why}: nothing was written. Look at the plan anew: drawbridge apply --dry-run, or compare drawbridge export with your file`,
+  },
+})
 
 const takenAway = ({ slug, changes }: Plan): readonly string[] => {
   const taken = changes.filter(({ does }) => does === 'take away').map(({ what }) => what)

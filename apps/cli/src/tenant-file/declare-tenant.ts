@@ -39,6 +39,8 @@ export function declareTenant(live: LiveTenant): Declared {
     softwareStatements: live.softwareStatements,
     dpop: live.dpop,
     pushedRequests: live.pushedRequests,
+    userinfo: live.userinfo,
+    defaultScopes: { sharedResources: sortBy(live.defaultScopes.sharedResources, ({ identifier }) => identifier) },
     subjectTypes: live.subjectTypes,
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,

@@ -1,10 +1,12 @@
 /** A tenant as the broker shows it, read whole before anything is compared with it. */
 import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
 import type { ClientRegistration } from '@drawbridge/core/oauth/client-registration'
+import type { DefaultScopes } from '@drawbridge/core/oauth/default-scopes'
 import type { DpopRules } from '@drawbridge/core/oauth/dpop-rules'
 import type { tokenExchangeShape } from '@drawbridge/core/oauth/exchange-permission'
 import type { idJagIssuingShape } from '@drawbridge/core/oauth/id-jag-issuing'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
+import type { ToldOfPeople } from '@drawbridge/core/oauth/userinfo'
 import type { ConnectionChoiceJson } from '@drawbridge/core/tenant/connection-choice'
 import type { softwareStatementsShape } from '@drawbridge/upstream/software-statement/statement-issuers'
 import type { z } from 'zod'
@@ -108,6 +110,8 @@ export type LiveTenant = {
   readonly softwareStatements: z.output<typeof softwareStatementsShape>
   readonly dpop: DpopRules
   readonly pushedRequests: { readonly required: boolean }
+  readonly userinfo: ToldOfPeople
+  readonly defaultScopes: DefaultScopes
   readonly subjectTypes: { readonly pairwiseByDefault: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }

@@ -39,6 +39,8 @@ const nobody = (slug: string): LiveTenant => ({
   softwareStatements: { required: false, issuers: [] },
   dpop: noDpopRules,
   pushedRequests: { required: false },
+  userinfo: { profile: false, email: false },
+  defaultScopes: { sharedResources: [] },
   subjectTypes: { pairwiseByDefault: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
@@ -67,6 +69,8 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'softwareStatements', '/software-statements'),
     planDocument(compared, 'dpop', '/dpop'),
     planDocument(compared, 'pushedRequests', '/pushed-requests'),
+    planDocument(compared, 'userinfo', '/userinfo'),
+    planDocument(compared, 'defaultScopes', '/default-scopes'),
     planDocument(compared, 'subjectTypes', '/subject-types'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
@@ -125,6 +129,8 @@ function planDocument(
     | 'softwareStatements'
     | 'dpop'
     | 'pushedRequests'
+    | 'userinfo'
+    | 'defaultScopes'
     | 'subjectTypes'
     | 'loginTracing'
     | 'loginRecording',

@@ -10,11 +10,13 @@ import { newWebhook } from '@drawbridge/broker/admin/webhook-shapes'
 import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
 import { clientRegistrationShape } from '@drawbridge/core/oauth/client-registration'
+import { defaultScopesShape } from '@drawbridge/core/oauth/default-scopes'
 import { dpopRulesShape } from '@drawbridge/core/oauth/dpop-rules'
 import { tokenExchangeShape } from '@drawbridge/core/oauth/exchange-permission'
 import { idJagIssuingShape } from '@drawbridge/core/oauth/id-jag-issuing'
 import { subjectTypeRulesShape } from '@drawbridge/core/oauth/subject-type'
 import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
+import { toldOfPeopleShape } from '@drawbridge/core/oauth/userinfo'
 import { policyLimits } from '@drawbridge/core/policy/error'
 import { webhookLimits } from '@drawbridge/core/revocation/webhook'
 import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
@@ -113,6 +115,10 @@ export const tenantShape = z.strictObject({
   /** What is demanded of tokens that are bound to a key, whole. */
   dpop: dpopRulesShape.optional(),
   pushedRequests: z.strictObject({ required: z.boolean() }).optional(),
+  /** What clients, and resource servers that ask for it, may be told of people. */
+  userinfo: toldOfPeopleShape.optional(),
+  /** Which scopes of shared resources are granted to whoever names none, whole. */
+  defaultScopes: defaultScopesShape.optional(),
   /** By which `sub` clients that say nothing know people. */
   subjectTypes: subjectTypeRulesShape.optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),

@@ -26,7 +26,7 @@ export type Look = {
 export async function lastLook(load: Load, chance: Chance, { people, noticeMs, isSignalled }: Look): Promise<readonly string[]> {
   const { fleet, ledger } = load
   const found: string[] = []
-  for (const receiver of fleet.receivers) found.push(...(await waitUntilItHears(receiver)))
+  found.push(...(await Promise.all(fleet.receivers.map(waitUntilItHears))).flat())
   for (const person of people) {
     if (isSignalled) await signalOnce(load, chance, person)
     await letIn(load, chance, person)

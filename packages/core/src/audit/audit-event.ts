@@ -6,6 +6,8 @@ export const auditEvents = {
   'admin.unmatched_signal_lifted': 'An admin lets somebody come in of whom an IdP had said, before she was here, that she is disabled.',
   'admin.unmatched_signals_lifted':
     'An admin lets everybody come in of whom the IdP of a connection had said, before they were here, that they are disabled. The detail says how many.',
+  'audit_events.ended':
+    'Lines of this trail that were older than an admin has it kept were deleted; the detail counts them by kind, and says from which to which.',
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
@@ -17,6 +19,8 @@ export const auditEvents = {
   'consent.withdrawn': 'An admin forgot what a person had agreed to, and ended what her client held by it.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
+  'client.document_withdrawn':
+    'The publisher of the document by which a client describes itself says that there is none any more, or sent none that does: minutes later it gets no tokens, until a good one is there. Told of one client once a day.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
   'client.machine_access_changed':
     'An admin said what a client of the front issuer may have in its own name; what it held by what is gone or less ended.',
@@ -208,6 +212,7 @@ export const auditEvents = {
   token_exchange_refused: 'A client that wanted to exchange a person’s token was refused; the reason says why.',
   'tenant.token_exchange_changed':
     'An admin chose which clients may exchange whose tokens for which resource; what was issued under a permission that is gone ended.',
+  'tenant.audit_retention_changed': 'How long this trail is kept was chosen anew; the detail says how long before.',
   'tenant.client_registration_changed': 'In which ways clients may become known to a tenant was chosen anew.',
   'tenant.connection_choice_changed': 'The rules changed by which an address chooses a connection.',
   'tenant.created': 'A tenant was made.',

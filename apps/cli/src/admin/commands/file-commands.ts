@@ -24,6 +24,7 @@ export const fileCommands: readonly AdminCommand[] = [
       },
       tenant: { kind: 'text', says: 'the slug that the files are to name: a mistake where one names another tenant' },
       'dry-run': { kind: 'switch', says: 'show what would change, and write nothing' },
+      expect: { kind: 'text', says: 'the state that an earlier run showed: nothing is written where somebody changed a tenant since' },
       prune: { kind: 'switch', says: 'take away what sections of a file do not name; asks before' },
       secrets: { kind: 'switch', says: 'send the secrets that a file names even where the broker has one: after a change of them' },
     },

@@ -199,6 +199,38 @@ const auditRows = {
     ['detail', 'detail'],
   ],
 } as const
+/** Of a tenant's trail, and of the vendor's own. */
+function retentionOf(whose: 'tenant' | 'vendor'): readonly AdminCommand[] {
+  const [takes, path, words, of] =
+    whose === 'tenant'
+      ? ([['tenant'], '/tenants/{tenant}/audit-retention', 'audit retention', 'the trail of a tenant'] as const)
+      : ([[], '/audit-retention', 'audit vendor-retention', 'the vendor\u2019s own trail'] as const)
+  const named = whose === 'tenant' ? ' initech' : ''
+  return [
+    {
+      name: `${words} show`,
+      does: `Show how long ${of} is kept`,
+      takes,
+      call: { method: 'GET', path },
+      shows: { record: true },
+      example: `drawbridge ${words} show${named}`,
+    },
+    {
+      name: `${words} set`,
+      does: `Choose how long ${of} is kept; what is not given is kept for ever, and nothing ends before a week has gone by`,
+      takes,
+      flags: {
+        everyday: { kind: 'number', says: 'what everyday use writes, 30 days at least', member: 'everydayDays' },
+        others: { kind: 'number', says: 'everything else, 400 days at least', member: 'otherDays' },
+      },
+      call: { method: 'PUT', path, body: { everydayDays: null, otherDays: null } },
+      confirms: 'Have older lines deleted for ever from a week from now? Export them first.',
+      shows: { record: true },
+      example: `drawbridge ${words} set${named} --everyday 90 --others 400`,
+    },
+  ]
+}
+
 const trails: readonly AdminCommand[] = [
   {
     name: 'receipt list',
@@ -247,6 +279,7 @@ const trails: readonly AdminCommand[] = [
     shows: auditRows,
     example: 'drawbridge audit vendor',
   },
+  ...(['tenant', 'vendor'] as const).flatMap(retentionOf),
 ]
 
 const adminKeyRows = {
