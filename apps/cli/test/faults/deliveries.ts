@@ -27,6 +27,8 @@ function mustHear(ledger: Ledger, issue: Issue, causes: readonly Takes[]): boole
 }
 /** The way by which a client ends its own grant. */
 export const handedBack = 'her client'
+/** The way by which somebody ends her session, and what was opened in it. */
+export const signedOut = 'her sign-out'
 
 /** One of each client: it was registered for one sign-in. */
 function clientsOf({ issues }: Ledger): readonly Issue[] {

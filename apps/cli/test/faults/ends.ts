@@ -4,7 +4,7 @@ import { publicUrl } from '../a-production.js'
 import { drop, type Held, inTime, type Load, type Person } from './actors.js'
 import { type Answer, ask, type Said, sleep } from './ask.js'
 import type { Chance } from './chance.js'
-import { handedBack } from './deliveries.js'
+import { handedBack, signedOut } from './deliveries.js'
 import { admin, directory } from './ledger.js'
 import { scim } from './overtake.js'
 import { bring, exchange, refresh } from './people.js'
@@ -80,8 +80,6 @@ async function signOut(issuerPath: string, browser: Browser): Promise<Answer | u
     return undefined
   }
 }
-
-export const signedOut = 'her sign-out'
 
 export async function endOne(load: Load, chance: Chance, person: Person, held: Held): Promise<void> {
   const event = { effect: 'takes', subject: person.name, grant: held.grant } as const
