@@ -154,7 +154,8 @@ onRedis('two brokers and two workers as processes, queue on Redis', () => {
       expect(output).not.toMatch(/did not stop cleanly|Unhandled|an invariant broke/)
       expect(output).not.toMatch(stackLine)
     }
-    expect(await undone()).toBe(0)
+    // What follows the kill is another's job, when there is a worker again.
+    expect(await count("outbox WHERE done_at IS NULL AND kind <> 'follow-kill'")).toBe(0)
   }, 90_000)
 
   it('a worker that has lost Redis says so, and ends when it is told to', async () => {

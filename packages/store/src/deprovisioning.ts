@@ -52,18 +52,15 @@ const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
 }
 
 /**
- * Whether anybody is to hear of it. A client that ends by its own registration's word is ended as often as whoever registered it likes, who may be anybody: told
- * is it where it holds a grant that is not below its barrier already. Grants are kept for weeks after their end, longer than any token of theirs lives.
+ * Whether anybody is to hear of it: of a client that ends by its own registration's word, which is ended as often as whoever registered it likes, who may be
+ * anybody. Told is it where it holds a grant that is not below its barrier already. Grants are kept for weeks after their end, longer than any token of theirs lives.
  */
-const isTold = (target: DeprovisioningTarget): string =>
-  target === 'client'
-    ? `$7::text <> 'registration' OR EXISTS (SELECT 1 FROM grants g JOIN clients c ON c.tenant_id = $1 AND c.issuer_id = g.issuer_id AND c.client_id = g.client_id
-        WHERE g.tenant_id = $1 AND g.client_id = $2 AND g.client_epoch >= c.epoch)`
-    : 'true'
+const holdsSomething = `EXISTS (SELECT 1 FROM grants g JOIN clients c ON c.tenant_id = $1 AND c.issuer_id = g.issuer_id AND c.client_id = g.client_id
+    WHERE g.tenant_id = $1 AND g.client_id = $2 AND g.client_epoch >= c.epoch)`
 
-const statementFor = (target: DeprovisioningTarget): string => `
+const statementFor = (target: DeprovisioningTarget, isTold = 'true'): string => `
   WITH hit AS (${barriers[target]}),
-  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch, ${isTold(target)} AS is_told FROM hit),
+  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch, ${isTold} AS is_told FROM hit),
   event AS (
     INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, told_at, received_at, barrier_at)
     SELECT $1, $6::uuid, $7, '${target}', $2, $5, matched, $8, $3, $3 FROM barrier WHERE is_told
@@ -91,6 +88,8 @@ const statements: Readonly<Record<DeprovisioningTarget, KeptStatement>> = {
   tenant: keptStatement(statementFor('tenant')),
   grant: keptStatement(statementFor('grant')),
 }
+/** It alone reads grants: whoever else takes a client's access waits for nobody who has that table. */
+const clientByRegistration = keptStatement(statementFor('client', holdsSomething))
 
 /**
  * Against every insert that refers to it. So what is being opened for it is committed before the statement after this one looks for it, or is opened after
@@ -100,8 +99,9 @@ const heldClient = keptStatement('SELECT 1 FROM clients WHERE tenant_id = $1 AND
 
 /** Once the caller's transaction commits, everything of the target made before is dead; if it rolls back, nothing happened at all. */
 export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisioned> {
-  if (event.source === 'registration' && event.target === 'client') await db.query(heldClient, [event.tenant, event.targetId])
-  const result = await db.query<{ matched: boolean; epoch: number }>(statements[event.target], [
+  const isByRegistration = event.source === 'registration' && event.target === 'client'
+  if (isByRegistration) await db.query(heldClient, [event.tenant, event.targetId])
+  const result = await db.query<{ matched: boolean; epoch: number }>(isByRegistration ? clientByRegistration : statements[event.target], [
     event.tenant,
     event.targetId,
     toTimestamp(event.now),
