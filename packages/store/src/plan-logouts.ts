@@ -55,18 +55,26 @@ export function planLogouts(db: AcrossDb, ended: EndedAccess): Promise<number> {
   return plan(db, ended, { where: ofTarget[ended.target], session, parameters: [ended.targetId, ended.epoch] })
 }
 
-const nextPeople = 'SELECT id FROM subjects WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3'
+const anybody =
+  'SELECT id FROM subjects WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) AND $4::text IS NOT NULL ORDER BY id LIMIT $3'
+/** Most clients have few people, and most hear of no logouts. */
+const peopleOfClient = `SELECT DISTINCT g.subject_id AS id
+    FROM clients c JOIN grants g ON g.tenant_id = c.tenant_id AND g.issuer_id = c.issuer_id AND g.client_id = c.client_id
+   WHERE c.tenant_id = $1 AND c.client_id = $4 AND c.backchannel_logout_uri IS NOT NULL AND g.subject_id IS NOT NULL AND ($2::uuid IS NULL OR g.subject_id > $2)
+   ORDER BY 1 LIMIT $3`
+const nextPeople: Readonly<Record<KillOfMany, string>> = { client: peopleOfClient, connection: anybody, tenant: anybody }
 
 /**
- * The same, for the tenant's next people by id, at most `limit`, of whom many may have lost something by one kill. Answers the last of them; undefined:
- * there was nobody left.
+ * The same, for the next people by id, at most `limit`, of all who may have lost something by one kill. Answers the last of them; undefined: there was nobody
+ * left.
  */
 export async function planLogoutsOfSome(
   db: AcrossDb,
   ended: EndedOfMany,
   { after, limit }: { readonly after: string | undefined; readonly limit: number },
 ): Promise<string | undefined> {
-  const people = (await db.query<{ id: string }>(nextPeople, [ended.tenant, after ?? null, limit])).rows.map(({ id }) => id)
+  const { rows } = await db.query<{ id: string }>(nextPeople[ended.target], [ended.tenant, after ?? null, limit, ended.targetId])
+  const people = rows.map(({ id }) => id)
   if (people.length === 0) return undefined
   const where = `g.subject_id = ANY ($7::uuid[]) AND ${ofTarget[ended.target]}`
   await plan(db, ended, { where, session: ofPeople, parameters: [ended.targetId, ended.epoch, people] })

@@ -8,6 +8,7 @@ import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deprovision } from './deprovisioning.js'
 import { markGrantsRevoked } from './mark-killed.js'
+import { planLogoutsOfSome } from './plan-logouts.js'
 import { findToldEnd } from './plan-webhooks.js'
 import { lockResources, lockResourcesOfIssuers } from './revocations.js'
 import { type AcrossDb, acrossTenants, type Db, inTenant } from './transaction.js'
@@ -93,6 +94,15 @@ describe.each(['before anything is known of the tables', 'after ANALYZE'])('%s',
     expect(read).toBeLessThanOrEqual(ofOne)
     const told = await readAcrossBy((db) => findToldEnd(db, acme.tenantId, { id: eventId, sequence: 1, isDeactivated: false }))
     expect(told).toBeLessThanOrEqual(ofOne)
+  })
+
+  test('what follows the kill of a client that hears of no logouts reads nobody', async () => {
+    const planned = { tenant: acme.tenantId, eventId: randomUUID() as DeprovisioningEventId, sequence: 1, now }
+    const read = await readAcrossBy(async (db) => {
+      const ended = { ...planned, target: 'client', targetId: 'agent-7', epoch: 2 } as const
+      expect(await planLogoutsOfSome(db, ended, { after: undefined, limit: 500 })).toBeUndefined()
+    })
+    expect(read).toBeLessThanOrEqual(ofOne)
   })
 
   test('a resource server of which all grants have ended, and its issuer may mint for it no more, is told of nothing and read of nothing', async () => {

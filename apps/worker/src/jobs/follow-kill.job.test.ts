@@ -108,7 +108,8 @@ it('goes on piece by piece: each is an entry of its own, at the end of the queue
   expect([await marked(company), await undone(company, followKillEntry)]).toEqual([3, []])
 })
 
-it('people are taken in the order of their ids, none twice and none left out, and whoever has lost nothing is not logged out', async () => {
+/** More people than are taken at once, by id. */
+async function aCompanyOfMany() {
   const company = await aCompanyOf(0)
   await owner(
     `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
@@ -118,15 +119,33 @@ it('people are taken in the order of their ids, none twice and none left out, an
   const people = (await owner<{ id: string }>('SELECT id FROM subjects WHERE tenant_id = $1 ORDER BY id', company.tenant)).map(
     ({ id }) => id,
   )
-  const losers = [people[0], people[followedAtOnce.people - 1], people[followedAtOnce.people], people.at(-1)]
-  for (const person of losers) await company.aGrant('agent', person ?? '')
-  await company.aGrant('other', people[1] ?? '')
+  const losers = [people[0], people[followedAtOnce.people - 1], people[followedAtOnce.people], people.at(-1)].map((id) => id ?? '')
+  for (const person of losers) await company.aGrant('agent', person)
+  return { ...company, people, losers }
+}
+
+it('people are taken in the order of their ids, none twice and none left out, and whoever has lost nothing is not logged out', async () => {
+  const company = await aCompanyOfMany()
+  const { epoch } = await kill(company, 'connection')
+  const later = await company.aGrant('agent', company.people[1] ?? '')
+  await owner('UPDATE grants SET connection_epoch = $2 WHERE id = $1', later, epoch)
+  await runFirst(company, 'revoke')
+  await followOnce(company)
+  expect((await deliveries(company)).map(({ sub }) => sub)).toEqual(company.losers.slice(0, 2))
+  await runFirst(company, followKillEntry)
+  expect((await deliveries(company)).map(({ sub }) => sub)).toEqual(company.losers)
+  expect(await marked(company)).toBe(4)
+})
+
+it('of a client only the people who had something by it are looked at', async () => {
+  const company = await aCompanyOfMany()
+  await company.aGrant('other', company.people[1] ?? '')
   await kill(company, 'client')
   await runFirst(company, 'revoke')
   await followOnce(company)
-  expect((await deliveries(company)).map(({ sub }) => sub)).toEqual(losers.slice(0, 2))
+  expect((await deliveries(company)).map(({ sub }) => sub)).toEqual(company.losers)
+  expect((await undone(company, followKillEntry)).map(({ payload }) => payload.after)).toEqual([company.losers.at(-1)])
   await runFirst(company, followKillEntry)
-  expect((await deliveries(company)).map(({ sub }) => sub)).toEqual(losers)
   expect(await marked(company)).toBe(4)
 })
 
