@@ -37,6 +37,8 @@ export const rateLimits = {
   scim_create_gone: { perSecond: 100, burst: 2000 },
   /** Answers with more members than are named, for each token: of a hundred thousand they are some twenty megabytes, held for whoever reads slowly. */
   scim_many_members: { perSecond: 1 / 2, burst: 20 },
+  /** Changes that a token may not make, of which the trail has a line each: whoever has one that only reads writes no more of them, and is refused all the same. */
+  scim_exceeded: { perSecond: 1, burst: 1000 },
   /** Of what may take away, per client address, in place of the limit of everything: whatever else comes from there leaves it alone. */
   scim_address: { perSecond: 200, burst: 2000 },
   /** The same of newcomers, apart from those. */

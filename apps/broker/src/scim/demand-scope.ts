@@ -1,6 +1,6 @@
 /**
  * Whether a token may change what a request would change. Who reads a report is not heard when she says that somebody leaves; but that she said so is in the trail, for each
- * request, with whom it named: she may have been right, and whoever was to go goes on.
+ * request, with whom it named: she may have been right, and whoever was to go goes on. As long as there is room: the trail is kept for ever.
  */
 import { err, type Result } from '@drawbridge/core/result'
 import type { ScimError } from '@drawbridge/core/scim/error'
@@ -12,6 +12,7 @@ import type { Answer } from '../http/answer.js'
 import type { HttpRequest, Method } from '../http/endpoint.js'
 import { authorizeScim, type ScimBearer } from './bearer.js'
 import { saysGone } from './limit.js'
+import { contextOf } from './read-request.js'
 import type { ScimContext, ScimKind } from './resource-kind.js'
 import { refuseScim } from './scim-answer.js'
 
@@ -22,21 +23,23 @@ type KindAsked = Pick<ScimKind, 'type' | 'changedWith'>
 const mayTakeAway = ({ type }: KindAsked, { method, body }: Asked): boolean =>
   method === 'DELETE' || (type.name === 'Group' ? method !== 'POST' : saysGone(body))
 
-/** The refusal, once it is in the trail. */
+/** The refusal, once it is in the trail; `scim_exceeded` of the metrics counts those that are not. */
 export async function demandScope(
-  { deps, caller }: Pick<ScimContext, 'deps' | 'caller'>,
+  { deps, caller, mayTake }: Pick<ScimContext, 'deps' | 'caller' | 'mayTake'>,
   kind: KindAsked,
   asked: Asked,
 ): Promise<ScimError | undefined> {
   const { changedWith: needs, type } = kind
   if (coversScope(caller.scope, needs)) return undefined
+  const refusal: ScimError = { reason: 'scim_scope_exceeded', detail: `it needs ${needs}` }
+  if (!mayTake('scim_exceeded')) return refusal
   const { tenant, connectionId, now, requestId, tokenId: token } = caller
   const id = asked.id !== undefined && isUuid(asked.id) ? { id: asked.id.toLowerCase() } : {}
   const detail = { token, method: asked.method, resource: type.name, ...id, needs, takesAway: mayTakeAway(kind, asked) }
   await inTenant(deps.database, tenant, (db) =>
     insertAuditEvent(db, tenant, { at: now, kind: 'scim_token.exceeded', connectionId, detail, requestId }),
   )
-  return { reason: 'scim_scope_exceeded', detail: `it needs ${needs}` }
+  return refusal
 }
 
 /** Before anything of the request is judged: what it says is nothing to whoever may not say it. */
@@ -46,6 +49,7 @@ export const authorizeChangeOf =
     const bearer = await authorizeScim(http, deps)
     if (!bearer.ok) return bearer
     const asked: Asked = { method: http.method, id: http.params['id'], body: http.json.ok ? http.json.value : undefined }
-    const refusal = await demandScope({ deps, caller: bearer.value }, kind, asked)
+    const context = contextOf({ ...http, caller: bearer.value }, deps)
+    const refusal = await demandScope(context, kind, asked)
     return refusal === undefined ? bearer : err(refuseScim(refusal))
   }

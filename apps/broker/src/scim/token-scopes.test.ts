@@ -2,6 +2,7 @@
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aScimBroker, type Directory, directoryOf, type ScimBroker } from '../../test/a-directory.js'
+import { rateLimits } from '../http/rate-limit.js'
 
 let broker: ScimBroker
 beforeAll(async () => {
@@ -132,4 +133,19 @@ test('a token that was made before there were scopes may do everything', async (
   const { whole, narrow, group } = await aPair('scim:users')
   await asOwner(broker.fixture.ownerUrl, 'UPDATE scim_tokens SET scope = DEFAULT WHERE tenant_id = $1', [whole.tenant.tenantId])
   expect((await narrow.call('DELETE', `/Groups/${group}`)).status).toBe(204)
+})
+
+test('the trail has room for so many refusals of one token, and beyond that each is refused all the same', async () => {
+  const factor = 0.02
+  const slow = await aScimBroker({ rateLimitFactor: factor })
+  try {
+    const whole = await slow.aDirectory()
+    const narrow = await directoryOf(slow.fixture, slow.origin, whole.tenant, slow.clock.at, 'scim:read')
+    const room = rateLimits.scim_exceeded.burst * factor
+    for (let n = 0; n < room + 3; n += 1) expect((await narrow.call('DELETE', '/Users/somebody')).status).toBe(403)
+    const kept = "SELECT id FROM audit_events WHERE tenant_id = $1 AND kind = 'scim_token.exceeded'"
+    expect(await asOwner(slow.fixture.ownerUrl, kept, [whole.tenant.tenantId])).toHaveLength(room)
+  } finally {
+    await slow.close()
+  }
 })
