@@ -39,6 +39,7 @@ export default defineConfig({
     include: which === 'long' ? longTests : allTests,
     exclude: ['**/node_modules/**', ...(which === 'short' ? longTests : [])],
     globalSetup: 'tools/test-setup.mjs',
+    setupFiles: 'tools/test-file-begins.mjs',
     pool: 'forks',
     isolate: false, // modules hold no state that a test could leave behind, and loading them anew for each file took longer than the tests
     // The default keeps a core free, and much of the suite waits for processes of the product. What starves them is not to starve them more.

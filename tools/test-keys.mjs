@@ -2,17 +2,18 @@
  * Loaded before everything else in the processes of a test run, by NODE_OPTIONS: RSA pairs of the usual lengths are not made anew each time.
  *
  * A pair takes a fifth of a second or a whole one, every SAML connection needs two, and a run saves very many. The first pairs of a run are made as the product
- * makes them and rest in a folder; from then on the pair that was used longest ago is taken again, whichever process asks. So two pairs
- * of one test are never the same. Tests of the making itself ask for other lengths, or look at one pair alone.
+ * makes them and rest in a folder; from then on the pair that was used longest ago is taken again, whichever process asks, but never one
+ * that this test file has had already: a "foreign" key that is the company's own would be believed. Tests of the making itself ask for
+ * other lengths, or look at one pair alone.
  */
-import crypto, { webcrypto } from 'node:crypto'
+import crypto, { randomUUID, webcrypto } from 'node:crypto'
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const folder = process.env.DRAWBRIDGE_TEST_KEYS
-/** Bits: how many pairs. More than any one test makes. */
+/** Bits: how many pairs. A file that wants more gets more. */
 const kept = { 2048: 32, 3072: 12 }
 const { generateKeyPair, generateKeyPairSync } = crypto
 const { subtle } = webcrypto
@@ -20,17 +21,26 @@ const generateKey = subtle.generateKey.bind(subtle)
 
 /** Names sort by the time of the last use, on the clock that all processes have in common and no test sets. */
 const { bigint: monotonicTime } = process.hrtime
-const freshName = (bits) => `${bits}-${String(monotonicTime()).padStart(20, '0')}-${process.pid}.pem`
+const freshName = (bits, id) => `${bits}-${String(monotonicTime()).padStart(20, '0')}-${id}.pem`
+const idOf = (name) => name.split('-').slice(2).join('-').replace('.pem', '')
 const isOrdinary = (type, options) => type === 'rsa' && Object.keys(options).join() === 'modulusLength' && options.modulusLength in kept
 
-/** Undefined: there are fewer than are to be kept. */
+/** What this process has given out since its test file began. */
+const given = new Set()
+const nextFile = Symbol.for('drawbridge.test-keys.next-file')
+globalThis[nextFile] = () => given.clear()
+
+/** Undefined: there are fewer than are to be kept, or this file has had them all. */
 function takeKept(bits) {
   const names = readdirSync(folder).filter((name) => name.startsWith(`${bits}-`) && name.endsWith('.pem'))
   if (names.length < kept[bits]) return
   for (const name of names.sort()) {
+    const id = idOf(name)
+    if (given.has(id)) continue
     try {
       const pem = readFileSync(join(folder, name))
-      renameSync(join(folder, name), join(folder, freshName(bits)))
+      renameSync(join(folder, name), join(folder, freshName(bits, id)))
+      given.add(id)
       const privateKey = crypto.createPrivateKey(pem)
       return { privateKey, publicKey: crypto.createPublicKey(privateKey) }
     } catch (error) {
@@ -40,9 +50,11 @@ function takeKept(bits) {
 }
 
 function keep(bits, pair) {
-  const unfinished = join(folder, `${freshName(bits)}.unfinished`)
+  const id = randomUUID()
+  const unfinished = join(folder, `${freshName(bits, id)}.unfinished`)
   writeFileSync(unfinished, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
-  renameSync(unfinished, join(folder, freshName(bits)))
+  given.add(id)
+  renameSync(unfinished, join(folder, freshName(bits, id)))
   return pair
 }
 
