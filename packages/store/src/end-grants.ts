@@ -2,6 +2,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningSource } from '@drawbridge/core/revocation/deprovisioning-event'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { mayBeHeld } from './grants.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type EndGrants = {
@@ -21,7 +22,7 @@ export async function endGrants(db: Db, tenant: TenantId, { which, source, reaso
   const { rows } = await db.query<{ ended: number }>(
     `WITH killed AS (
        UPDATE grants SET epoch = epoch + 1, revoked_at = $2, revoked_reason = $4
-       WHERE tenant_id = $1 AND ${which.sql} AND revoked_at IS NULL AND expires_at > $2
+       WHERE tenant_id = $1 AND ${which.sql} AND revoked_at IS NULL AND ${mayBeHeld('grants', '$2')}
        RETURNING id, epoch, issuer_id, subject_id, client_id, connection_id, gen_random_uuid() AS event_id),
      told AS (
        INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)

@@ -25,6 +25,7 @@ import { announce } from './announcements.js'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision } from './deprovisioning.js'
 import { endGrants } from './end-grants.js'
+import { mayBeHeld } from './grants.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 /**
@@ -179,7 +180,7 @@ const endGrantsOfSessions = (
 async function countGrants(db: Db, { tenant, now }: Ending, ids: readonly BrowserSessionId[]): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM (SELECT 1 FROM grants
-       WHERE tenant_id = $1 AND session_id = ANY ($2::uuid[]) AND revoked_at IS NULL AND expires_at > $3 LIMIT $4) AS living`,
+       WHERE tenant_id = $1 AND session_id = ANY ($2::uuid[]) AND revoked_at IS NULL AND ${mayBeHeld('grants', '$3')} LIMIT $4) AS living`,
     [tenant, ids, toTimestamp(now), sessionEndLimits.grants + 1],
   )
   return rows[0]?.count ?? 0

@@ -33,6 +33,12 @@ export const isUnsettled = `(g.policy_version < t.policy_barrier OR g.claims_ver
     AND (g.claims_version < COALESCE(s.claims_barrier, 0) OR g.directory_version < COALESCE(cn.directory_barrier, 0)))`
 
 /**
+ * Condition over the grant `g`: somebody may hold a token of it that a resource server still takes. Its end says less, because a refresh may bring it
+ * forward and leaves what was issued before to its own time. What ends grants one by one asks this.
+ */
+export const mayBeHeld = (g: string, now: string): string => `GREATEST(${g}.expires_at, ${g}.outlived_until) > ${now}`
+
+/**
  * Condition over a grant `g`, its tenant `t`, person `s` and the connection that is named: one of the grants that it was opened from by an exchange
  * is dead, has lost something since, or is to be settled first. They are of the same tenant, person and connection, whose epochs it carries itself;
  * what is their own is the grant and its client. `$2` is now. Of a grant that comes from no exchange nothing is read.

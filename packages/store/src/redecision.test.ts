@@ -1,12 +1,14 @@
 /** What is left of a grant that is decided again, and which limits are named for it. */
 import { randomUUID } from 'node:crypto'
-import { addSeconds, instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { aChallenge, aGrant, aRedirectUri, hashOf, presentVersions } from '@drawbridge/testkit/a-grant'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { redeemCode } from './authorization-codes.js'
-import { onHotPath } from './transaction.js'
+import { endGrants } from './end-grants.js'
+import { redecisionParameters, redecisionSql } from './redecision.js'
+import { inTenant, onHotPath, toTimestamp } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
 let fixture: TestDatabase
@@ -68,4 +70,41 @@ test.each([
   expect([row?.ceilings.accessToken?.by, row?.ceilings.refreshToken?.by]).toEqual(winners)
   expect(row?.told).toEqual(row?.ceilings)
   expect(row?.token_ends).toEqual(refreshSeconds === undefined ? null : new Date(addSeconds(now, 50)))
+})
+
+test('an access token that outlives an end that was brought forward is found by whatever ends grants one by one, until it is over itself', async () => {
+  const tenant = await aTenant(fixture, { slug: 'brought-forward' })
+  const sql = <T>(text: string, ...more: readonly unknown[]) => asOwner<T>(fixture.ownerUrl, text, [tenant.tenantId, ...more])
+  const open = async () => (await aGrant(fixture, tenant, { now })).grantId
+  const [held, kept] = [await open(), await open()]
+  await sql('UPDATE grants SET access_token_ttl_seconds = 900, expires_at = $2 WHERE tenant_id = $1', new Date(addSeconds(now, 36_000)))
+  const decide = redecisionSql(3)
+  const bringForward = (grantId: string, end: Instant) =>
+    inTenant(fixture.database, tenant.tenantId, (db) =>
+      db.query(`WITH ${decide.writtenCte('$12::uuid')} SELECT 1`, [
+        ...[tenant.tenantId, toTimestamp(now)],
+        ...redecisionParameters({
+          ...{ policyVersion: 3, claimsVersion: 1, directoryVersion: 0, scopes: ['read', 'write'], accessTokenTtlSeconds: 900 },
+          ...{ refreshTtlSeconds: undefined, refreshEndsAt: undefined, expiresAt: end },
+          ceilings: { accessToken: { seconds: 900, by: 'tenant', detail: 'newer' }, refreshToken: null },
+        }),
+        grantId,
+      ]),
+    )
+  const outlived = async (grantId: string) =>
+    (await sql<{ until: Date | null }>('SELECT outlived_until AS until FROM grants WHERE tenant_id = $1 AND id = $2', grantId))[0]?.until
+  const endAll = (at: Instant) =>
+    inTenant(fixture.database, tenant.tenantId, (db) =>
+      endGrants(db, tenant.tenantId, {
+        which: { sql: 'id = ANY ($6::uuid[])', parameters: [[held, kept]] },
+        ...{ source: 'logout', reason: 'test', now: at, requestId: 'test' },
+      }),
+    )
+  // An end that was not brought forward leaves nothing behind.
+  await bringForward(kept, addSeconds(now, 90_000))
+  await bringForward(held, addSeconds(now, 100))
+  expect([await outlived(kept), await outlived(held)]).toEqual([null, new Date(addSeconds(now, 900))])
+  await sql('UPDATE grants SET expires_at = $2 WHERE tenant_id = $1 AND id = $3', new Date(now), kept)
+  expect(await endAll(addSeconds(now, 900))).toBe(0)
+  expect(await endAll(addSeconds(now, 899))).toBe(1)
 })

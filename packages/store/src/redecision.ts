@@ -89,6 +89,9 @@ export function redecisionSql(first: number) {
     refreshEndsAt: `LEAST(g.refresh_ends_at, ${refreshEndsAt})`,
     ceilings: lesserCeilings({ accessSeconds: `${accessSeconds}::int`, refreshSeconds: `${refreshSeconds}::int`, ceilings }),
   }
+  // The longest of what is out: issued a moment ago at most, and under no later end than the grant had.
+  const outlivedUntil = `CASE WHEN ${expiresAt}::timestamptz < g.expires_at
+    THEN GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + make_interval(secs => g.access_token_ttl_seconds))) ELSE g.outlived_until END`
   return {
     /** What is left of the grant. */
     columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at, ${left.refreshEndsAt} AS refresh_ends_at`,
@@ -103,7 +106,7 @@ export function redecisionSql(first: number) {
     writtenCte: (grantId: string): string => `
   decided AS (
     UPDATE grants g SET policy_version = ${policyVersion}, claims_version = ${claimsVersion}, directory_version = ${directoryVersion}, scopes = ${left.scopes},
-      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.expiresAt},
+      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.expiresAt}, outlived_until = ${outlivedUntil},
       refresh_ends_at = ${left.refreshEndsAt}, ceilings = ${left.ceilings}
     WHERE g.tenant_id = $1 AND g.id = (${grantId}) AND ${policyVersion}::int >= g.policy_version AND ${claimsVersion}::int >= g.claims_version
       AND ${directoryVersion}::int >= g.directory_version

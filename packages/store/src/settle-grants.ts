@@ -13,7 +13,7 @@ import type { GrantEvidence, Redecided, Settlement } from '@drawbridge/core/oaut
 import { type SettlingCause, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { ClientId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import { directorySays } from './directory.js'
-import { type GrantEvidenceRow, grantEvidenceColumns, isUnsettled } from './grants.js'
+import { type GrantEvidenceRow, grantEvidenceColumns, isUnsettled, mayBeHeld } from './grants.js'
 import { evidenceOf, lesserCeilings } from './redecision.js'
 import { type Db, toTimestamp } from './transaction.js'
 
@@ -88,7 +88,7 @@ async function lockUnsettled(db: Db, tenant: TenantId, which: WhichGrants, now: 
        cl.token_endpoint_auth_method AS auth_method, cl.scope_ceiling, cl.access_token_ttl_seconds AS client_seconds, cl.machine_access
      FROM grants g JOIN tenants t ON t.id = $1 JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = g.issuer_id AND cl.client_id = g.client_id
      LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = g.subject_id LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = g.connection_id LEFT JOIN browser_sessions b ON b.tenant_id = $1 AND b.id = g.session_id
-     WHERE g.tenant_id = $1 AND ($3::uuid IS NULL OR g.id ${isOne ? '=' : '>'} $3) AND g.revoked_at IS NULL AND g.expires_at > $2
+     WHERE g.tenant_id = $1 AND ($3::uuid IS NULL OR g.id ${isOne ? '=' : '>'} $3) AND g.revoked_at IS NULL AND ${mayBeHeld('g', '$2')}
        AND ($5::uuid IS NULL OR $6::uuid[] IS NOT NULL OR g.connection_id = $5) AND ($6::uuid[] IS NULL OR g.subject_id = ANY ($6)) AND ${isUnsettled}
      ORDER BY g.id LIMIT $4 FOR UPDATE OF g ${isOne || which.waits ? '' : 'SKIP LOCKED'}`,
     [
@@ -172,7 +172,7 @@ const writeStatement = `
       cause text, told_at timestamptz, scopes text[], access_seconds int, refresh_seconds int, ends_at timestamptz, refresh_ends_at timestamptz,
       ceilings jsonb)),
   judged AS (
-    SELECT d.*, g.scopes AS before, g.access_token_ttl_seconds AS access_before, g.expires_at AS end_before, g.refresh_ttl_seconds AS refresh_before,
+    SELECT d.*, g.scopes AS before, g.access_token_ttl_seconds AS access_before, GREATEST(g.expires_at, g.outlived_until) AS end_before, g.refresh_ttl_seconds AS refresh_before,
       CASE WHEN d.outcome = 'decided'
         THEN ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n) WHERE u.scope = ANY(d.scopes) ORDER BY u.n) ELSE g.scopes END AS held,
       LEAST(g.access_token_ttl_seconds, d.access_seconds) AS access_held, LEAST(g.expires_at, d.ends_at) AS end_held,
@@ -191,7 +191,7 @@ const writeStatement = `
   written AS (
     UPDATE grants g SET policy_version = v.policy_version, claims_version = v.claims_version, directory_version = v.directory_version, scopes = v.held,
       access_token_ttl_seconds = v.access_held, refresh_ttl_seconds = v.refresh_held, expires_at = v.end_held, refresh_ends_at = v.refresh_end_held,
-      ceilings = v.ceilings_held, epoch = g.epoch + CASE WHEN v.verdict = 'kept' THEN 0 ELSE 1 END,
+      outlived_until = CASE WHEN v.verdict = 'kept' THEN g.outlived_until END, ceilings = v.ceilings_held, epoch = g.epoch + CASE WHEN v.verdict = 'kept' THEN 0 ELSE 1 END,
       barrier_at = CASE WHEN v.verdict = 'kept' THEN g.barrier_at ELSE GREATEST(g.barrier_at, COALESCE(v.told_at, $2::timestamptz)) END,
       revoked_at = CASE WHEN v.verdict = 'ended' THEN $2::timestamptz END,
       revoked_reason = CASE WHEN v.verdict = 'ended' THEN ${because} || ' leaves nothing' END
