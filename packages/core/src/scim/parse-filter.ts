@@ -13,6 +13,8 @@ import { readTokens, type Token } from './filter-tokens.js'
 import type { ResourceType } from './resource-type.js'
 
 const operators: ReadonlySet<string> = new Set(['eq', 'ne', 'co', 'sw', 'ew', 'gt', 'ge', 'lt', 'le'])
+/** Without quotes none of these is a value: the value was forgotten, and the word belongs to what follows. */
+const keywords: ReadonlySet<string> = new Set([...operators, 'pr', 'and', 'or', 'not'])
 
 type Refusal = { readonly refused: string }
 const isRefusal = (value: object): value is Refusal => 'refused' in value
@@ -154,6 +156,7 @@ function createReader(tokens: readonly Token[]) {
     if (operator === undefined || !operators.has(operator)) return { refused: 'an operator is missing' }
     const literal = tokens[at]
     if (literal?.kind !== 'word' && literal?.kind !== 'text') return { refused: 'a value is missing' }
+    if (literal.kind === 'word' && keywords.has(literal.value.toLowerCase())) return { refused: 'a value is missing' }
     at += 1
     if (isSecret(path)) return { refused: 'the attribute cannot be searched' }
     return bindComparison(path, operator as CompareOperator, literal)
