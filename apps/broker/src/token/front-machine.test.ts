@@ -2,6 +2,7 @@
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
+import { holdClient } from '@drawbridge/store/admin-clients'
 import { holdMachineAccess, markMachineAccess } from '@drawbridge/store/machine-access'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aDpopKey } from '@drawbridge/testkit/a-dpop-key'
@@ -327,22 +328,26 @@ describe('machine access', () => {
     expect(await isActive(elsewhere)).toBe(true)
   })
 
-  it('that somebody is taking away at this moment opens nothing more', async () => {
+  it('that somebody is taking away at this moment opens nothing more, and the client does not hold what is being changed', async () => {
     await mayRead()
     await ask({ tenant: 'acme' })
     const { acme, fixture } = world
     const issuer = await rowsOf<{ id: string }>(world, "SELECT id FROM issuers WHERE tenant_id = $1 AND kind = 'front_member'", [
       acme.tenantId,
     ])
+    const which = { issuerId: issuer[0]?.id as never, id: worker.id as ClientId }
     let asked: Promise<Posted> | undefined
     await inTenant(fixture.database, acme.tenantId, async (db) => {
       await holdMachineAccess(db, acme.tenantId)
-      await markMachineAccess(db, acme.tenantId, { issuerId: issuer[0]?.id as never, id: worker.id as ClientId }, [])
       asked = ask({ tenant: 'acme' })
       for (let waiting = 0; waiting === 0; )
         waiting =
           (await rowsOf<{ n: number }>(world, "SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))[0]
             ?.n ?? 0
+      // Whoever took both, in the order of the endpoint, waited for the client while the client waited for it: PostgreSQL ended one of the two.
+      await db.query("SET LOCAL lock_timeout = '500ms'")
+      expect(await holdClient(db, acme.tenantId, which)).toBeDefined()
+      await markMachineAccess(db, acme.tenantId, which, [])
     })
     expect(await asked).toEqual(refusedAs('machine_access_missing'))
   })
