@@ -1,7 +1,9 @@
 /**
- * `node bench/dist/deprovisioning.js [time] [mass] [scim] [large] [guard] [--trial]`: from IT's click to every token dead. Without a word: all five.
+ * `node bench/dist/deprovisioning.js [time] [mass] [scim] [large] [guard] [barrier] [--guards=N] [--trial]`: from IT's click to every token dead.
+ * Without a word: all six. `--guards=100`: `time` with so many alone, and not with one and a hundred.
  */
 import { loadavg } from 'node:os'
+import { measureBarrierCommits } from './barrier-commit.js'
 import { createSender, type Measured, measure } from './closed-loop.js'
 import { measureGuardMemory } from './guard-memory.js'
 import { inLaboratory, type Laboratory } from './laboratory.js'
@@ -16,10 +18,12 @@ import { inMebibytes, inMilliseconds, inSeconds, printTable } from './table.js'
 import { scimHeaders } from './take-away.js'
 import { measureTimeToDead, timesOf } from './time-to-dead.js'
 
-const parts = ['time', 'mass', 'scim', 'large', 'guard'] as const
+const parts = ['time', 'mass', 'scim', 'large', 'guard', 'barrier'] as const
 const words = process.argv.slice(2)
 const isTrial = words.includes('--trial')
-const named = words.filter((word) => word !== '--trial')
+const guardsGiven = words.find((word) => word.startsWith('--guards='))?.slice('--guards='.length)
+const guardCounts = guardsGiven === undefined ? [1, 100] : [Number(guardsGiven)]
+const named = words.filter((word) => !word.startsWith('--'))
 const isWanted = (part: (typeof parts)[number]): boolean => named.length === 0 || named.includes(part)
 const unknown = named.filter((word) => !(parts as readonly string[]).includes(word))
 
@@ -65,7 +69,7 @@ type Processes = { readonly broker: number; readonly worker: number }
 
 async function printTimes(laboratory: Laboratory, processes: Processes): Promise<void> {
   const rows: string[][] = []
-  for (const guards of [1, 100])
+  for (const guards of guardCounts)
     for (const lanes of [0, 4]) {
       const events = isTrial ? 5 : 1000
       console.error(`  ${events} people, ${guards} guards, ${lanes === 0 ? 'idle' : 'under load'} …`)
@@ -106,6 +110,19 @@ async function printMass(laboratory: Laboratory, processes: Processes): Promise<
   )
 }
 
+async function printBarrier(laboratory: Laboratory): Promise<void> {
+  const rows: string[][] = []
+  for (const lanes of [0, 4]) {
+    const { tookMs, tokensPerSecond } = await measureBarrierCommits(laboratory, isTrial ? 5 : 1000, lanes)
+    rows.push([String(tookMs.length), tokensPerSecond.toFixed(0), ...timesOf(tookMs).map(inMilliseconds)])
+  }
+  printTable(
+    'The transaction that ends a person’s access, from BEGIN to the answer of COMMIT (ms)',
+    ['people', 'tokens/s', 'p50', 'p99', 'longest'],
+    rows,
+  )
+}
+
 function printGuard(): void {
   const found = measureGuardMemory(isTrial ? 1000 : 100_000)
   printTable(
@@ -130,6 +147,7 @@ if (named.length === 0 || named.some((word) => word !== 'guard'))
     const broker = await laboratory.startBroker()
     if (isWanted('scim')) await printScim(laboratory, broker)
     if (isWanted('large')) await printLarge(laboratory, broker)
+    if (isWanted('barrier')) await printBarrier(laboratory)
     const worker = await laboratory.startWorker()
     if (isWanted('time')) await printTimes(laboratory, { broker, worker })
     if (isWanted('mass')) await printMass(laboratory, { broker, worker })

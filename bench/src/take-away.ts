@@ -12,7 +12,8 @@ import type { Laboratory } from './laboratory.js'
 
 const giveUpMs = 10_000
 const betweenCallsMs = 1
-const subjectRow = `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+/** Tenant, id, connection, stable id, time. */
+export const subjectRow = `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
   VALUES ($1, $2, $3, $4, '{}', $5, $5, $5)`
 const toolCall = JSON.stringify({
   jsonrpc: '2.0',
@@ -94,8 +95,9 @@ export async function aPerson(laboratory: Laboratory): Promise<Person> {
   const { code } = await aGrant(fixture, { ...tenant, subjectId }, { now, scopes: ['documents:read'], ...(versions && { versions }) })
   const form = { grant_type: 'authorization_code', code, redirect_uri: aRedirectUri, code_verifier: aVerifier, client_id: tenant.clientId }
   const answer = await fetch(`${laboratory.issuer}/token`, { method: 'POST', body: new URLSearchParams(form) })
-  const tokens = (await answer.json()) as { readonly access_token?: string }
-  if (tokens.access_token === undefined) throw new Error(`the token endpoint answered ${answer.status}`)
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`the token endpoint answered ${answer.status}: ${text}`)
+  const tokens = JSON.parse(text) as { readonly access_token: string }
   return { scimUserId, accessToken: tokens.access_token }
 }
 

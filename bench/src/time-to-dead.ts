@@ -135,7 +135,7 @@ async function untilDead(laboratory: Laboratory, listening: readonly Listening[]
 }
 
 /** Tokens by `client_credentials`, each lane one after the other, until it is stopped; answers how many a second that were. */
-function startLoad({ brokerUrl, tenant }: Laboratory, lanes: number): { stop(): Promise<number> } {
+export function startLoad({ brokerUrl, tenant }: Laboratory, lanes: number): { stop(): Promise<number> } {
   const sender = createSender(brokerUrl)
   const body = new URLSearchParams(bySecret(tenant)).toString()
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }

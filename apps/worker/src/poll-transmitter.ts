@@ -39,8 +39,8 @@ export const pollTurn = {
   requests: 20,
   /** Of one turn, too: no request is begun after it but that which says what became of the last events. */
   wallSeconds: 40,
-  /** Longer than a request may take, and what it brought to be written. */
-  leaseSeconds: 120,
+  /** Kept alive while the turn runs (`keepLeasesMs`), so that what a dead worker held is another's soon. */
+  leaseSeconds: 20,
   /** After an answer without events: a transmitter that keeps no request waiting is not asked without end. */
   idleSeconds: 2,
   /** After the first failure; doubled with each. */

@@ -33,7 +33,7 @@ beforeEach(async () => {
 
 const poll = async (room = turnsAtOnce): Promise<number> => {
   const turns = await pollDueStreams(acme.deps, room, { waits: true, signal: new AbortController().signal })
-  await Promise.all(turns)
+  await Promise.all(turns.map(({ done }) => done))
   return turns.length
 }
 
@@ -41,7 +41,7 @@ describe('among several workers', () => {
   it('each stream has one poller at a time', async () => {
     const signal = new AbortController().signal
     const both = await Promise.all([1, 2, 3].map(() => pollDueStreams(acme.deps, turnsAtOnce, { waits: false, signal })))
-    await Promise.all(both.flat())
+    await Promise.all(both.flat().map(({ done }) => done))
     expect(both.flat()).toHaveLength(1)
   })
 
@@ -60,8 +60,25 @@ describe('among several workers', () => {
     expect(await poll()).toBe(1)
     expect((await acme.ada())?.gone).toBe(true)
     goOn()
-    await late
+    await late?.done
     expect(await acme.stored()).toMatchObject({ failures: 0 })
+  })
+
+  it('a turn that lasts longer than its lease stays whose it is while its worker lives', async () => {
+    acme.transmitter().waitMs = 60_000
+    const poller = startPolling(acme.deps)
+    await eventually(() => asked.length === 1)
+    const held = async () =>
+      (
+        await acme.owner<{ lease: string; until: Date }>('SELECT lease, lease_until AS until FROM signal_streams WHERE lease IS NOT NULL')
+      )[0]
+    const before = await held()
+    acme.wait(pollTurn.leaseSeconds - 1)
+    await eventually(async () => ((await held())?.until.getTime() ?? 0) > (before?.until.getTime() ?? Number.NaN))
+    acme.wait(pollTurn.leaseSeconds - 1)
+    expect(await poll()).toBe(0)
+    expect((await held())?.lease).toBe(before?.lease)
+    await poller.stop()
   })
 
   it('nobody is kept waiting where more are due than there is room for', async () => {

@@ -116,7 +116,8 @@ export const leastDeafAfterSeconds = 35
 export const mostDeafAfterSeconds = 85
 /** Twice the longest access token by the tier table. Barriers are kept this long, and tokens that live longer are refused. */
 export const defaultMaxTokenLifeSeconds = 3600
-export const defaultMaxBarriers = 100_000
+/** A snapshot tells 100,000 at most. A quarter more is for what comes after it: a guard that is full folds the oldest of a tenant, and refuses too much. */
+export const defaultMaxBarriers = 125_000
 
 const credentials = /^(Bearer|DPoP) +([A-Za-z0-9\-._~+/]+=*) *$/i
 

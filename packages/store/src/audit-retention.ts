@@ -36,6 +36,11 @@ export async function markAuditRetention(
 /** One class of a tenant's lines whose time is over before then. */
 export type AuditEnd = { readonly tenantId: TenantId; readonly kept: AuditClass; readonly days: number; readonly before: Instant }
 
+/**
+ * The trigger that guards the trail goes by the database's clock: a line that is over only by ours takes all others of its batch back with it, at every turn.
+ */
+export const auditClockMarginSeconds = 300
+
 /** Of tenants that chose so, long enough ago. */
 export async function listAuditEndsAcrossTenants(db: AcrossDb, now: Instant): Promise<readonly AuditEnd[]> {
   const { rows } = await db.query<{ tenant_id: TenantId; everyday_days: number | null; other_days: number | null }>(
@@ -44,7 +49,7 @@ export async function listAuditEndsAcrossTenants(db: AcrossDb, now: Instant): Pr
     [toTimestamp(addSeconds(now, -auditChoiceWaitsSeconds))],
   )
   const endsOf = (tenantId: TenantId, kept: AuditClass, days: number | null): readonly AuditEnd[] =>
-    days === null ? [] : [{ tenantId, kept, days, before: addSeconds(now, -days * day) }]
+    days === null ? [] : [{ tenantId, kept, days, before: addSeconds(now, -days * day - auditClockMarginSeconds) }]
   return rows.flatMap((row) => [
     ...endsOf(row.tenant_id, 'everyday', row.everyday_days),
     ...endsOf(row.tenant_id, 'others', row.other_days),

@@ -23,7 +23,7 @@ export const streamLapseSeconds = 155
 /** Living streams of guards, of one resource server at one issuer. Each has a receipt of every event, written under a lock that other tenants may wait for. */
 export const mostGuardStreams = 1000
 
-/** Barriers that a snapshot tells one by one. A guard holds no more by itself (`defaultMaxBarriers`), and each is some forty octets. */
+/** Barriers that a snapshot tells one by one. A guard has room for a quarter more (`defaultMaxBarriers`), and each is some forty octets. */
 export const mostToldBarriers = 100_000
 /** Processes that issue have clocks of their own: the floor reaches so far beyond the barrier for which it stands. */
 export const floorMarginSeconds = 60

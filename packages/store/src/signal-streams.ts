@@ -3,7 +3,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { isKeepable } from '@drawbridge/core/keepable-text'
 import type { SecurityEvent } from '@drawbridge/core/signals/security-event'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
-import { keptStatement } from './kept-statements.js'
+import { given, keptStatement } from './kept-statements.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type StreamStatus = 'unknown' | 'enabled' | 'paused' | 'disabled'
@@ -184,6 +184,20 @@ export async function renewStreamLease(db: Db, held: HeldStream, until: Instant)
     [held.tenantId, held.connectionId, held.lease, toTimestamp(until)],
   )
   return rows[0] && toStream(rows[0])
+}
+
+const keptLeases = keptStatement(`UPDATE signal_streams s SET lease_until = $4
+   FROM ${given('$1::uuid[]', '$2::uuid[]', '$3::uuid[]')} AS held (tenant_id, id, lease)
+  WHERE s.tenant_id = held.tenant_id AND s.id = held.id AND s.lease = held.lease`)
+
+/** Keeps all turns of one worker. One that has become somebody else's stays his. */
+export async function keepStreamLeasesAcrossTenants(db: AcrossDb, held: readonly HeldStream[], until: Instant): Promise<void> {
+  const [tenants, streams, leases] = [
+    held.map(({ tenantId }) => tenantId),
+    held.map(({ connectionId }) => connectionId),
+    held.map(({ lease }) => lease),
+  ]
+  await db.query(keptLeases, [tenants, streams, leases, toTimestamp(until)])
 }
 
 /** Gives the turn back, and says nothing of how it went. */

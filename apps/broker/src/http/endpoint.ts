@@ -74,7 +74,10 @@ export type EndpointDefinition<Parsed, Caller> = {
   /** Whose calls leave the limit of their address alone. They have one of their own, which `authorize` takes from, or `sparedLimit` says. */
   readonly sparesAddress?: (caller: Pick<HttpRequest, 'params' | 'headers' | 'address'>, deps: BrokerDeps) => boolean
   /** What those spend whom `sparesAddress` spares, in place of every limit of their address. */
-  readonly sparedLimit?: { readonly limit: LimitOfOne; readonly of: (caller: Pick<HttpRequest, 'params' | 'address'>) => string }
+  readonly sparedLimit?: {
+    readonly limit: LimitOfOne
+    readonly of: (caller: Pick<HttpRequest, 'params' | 'headers' | 'address'>) => string
+  }
   /** Answers though the tenant is suspended: keys, metadata and notices must outlive a suspension. */
   readonly servesSuspended?: true
   readonly tag?: string

@@ -34,23 +34,25 @@ function callersOf(database: Database): Proven {
   return made
 }
 
-/** The same credential may be good at one issuer and not at another. */
-const keyOf = ({ params, headers }: Presenting): string => sha256Base64url(`${params['tenant'] ?? ''} ${headers['authorization'] ?? ''}`)
+/** What he presented, hashed. The same credential may be good at one issuer and not at another. */
+export const presentedKey = ({ params, headers }: Presenting): string =>
+  sha256Base64url(`${params['tenant'] ?? ''} ${headers['authorization'] ?? ''}`)
 
 /** `credentialId`: of what he presented, which can be written in several ways. */
 export function noteProven({ database, clock }: BrokerDeps, caller: Presenting, credentialId: string): void {
   const { byPresented, presentedBy } = callersOf(database)
-  const [key, credential] = [keyOf(caller), `${caller.params['tenant'] ?? ''} ${credentialId}`]
+  const [key, credential] = [presentedKey(caller), `${caller.params['tenant'] ?? ''} ${credentialId}`]
   const spellings = [key, ...(presentedBy.get(credential) ?? []).filter((each) => each !== key)]
   for (const forgotten of spellings.splice(mostSpellings)) byPresented.delete(forgotten)
   presentedBy.set(credential, spellings, 1)
   byPresented.set(key, addSeconds(clock.now(), provenForSeconds), 1)
 }
 
-export const noteUnproven = ({ database }: BrokerDeps, caller: Presenting): void => callersOf(database).byPresented.delete(keyOf(caller))
+export const noteUnproven = ({ database }: BrokerDeps, caller: Presenting): void =>
+  callersOf(database).byPresented.delete(presentedKey(caller))
 
 export function isProvenLately({ database, clock }: BrokerDeps, caller: Presenting): boolean {
   if (caller.headers['authorization'] === undefined) return false
-  const until = callersOf(database).byPresented.get(keyOf(caller))
+  const until = callersOf(database).byPresented.get(presentedKey(caller))
   return until !== undefined && clock.now() < until
 }

@@ -33,6 +33,8 @@ export const rateLimits = {
   scim_create: { perSecond: 100, burst: 2000 },
   scim_change: { perSecond: 100, burst: 4000 },
   scim_removal: { perSecond: 100, burst: 10_000 },
+  /** All of it together, for each credential that was proven lately, in place of every limit of its address: more than all of the others allow it. */
+  scim_proven: { perSecond: 1000, burst: 30_000 },
   /** Newcomers who are told of as gone: whoever signed in before her directory told of her goes by it, and a directory that begins has very many. */
   scim_create_gone: { perSecond: 100, burst: 2000 },
   /** Answers with more members than are named, for each token: of a hundred thousand they are some twenty megabytes, held for whoever reads slowly. */

@@ -17,7 +17,7 @@ import { subjectLinkOf } from '@drawbridge/upstream/subject-link'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
-import { isProvenLately, noteProven, noteUnproven, type Presenting } from '../http/proven-callers.js'
+import { isProvenLately, noteProven, noteUnproven, type Presenting, presentedKey } from '../http/proven-callers.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { scimLimitOf } from './limit.js'
 import { refuseScim } from './scim-answer.js'
@@ -26,6 +26,9 @@ const bearer = /^Bearer +([A-Za-z0-9_.-]{20,4096})$/i
 
 /** Whoever has proven himself lately counts for his token alone, whatever else comes from his address: those of a directory in the cloud are its other customers', too. */
 export const sparesAddress = (caller: Presenting, deps: BrokerDeps): boolean => isProvenLately(deps, caller)
+
+/** Taken before the body is read: what the token itself may do is counted after it was looked up, and a refusal by that costs as much as an answer. */
+export const sparedLimit = { limit: 'scim_proven', of: presentedKey } as const
 
 /** The bearer of a token, and what it may do. */
 export type ScimBearer = ScimCaller & { readonly tokenId: string; readonly scope: ScimScope }

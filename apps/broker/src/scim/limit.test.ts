@@ -3,6 +3,7 @@ import { addSeconds } from '@drawbridge/core/instant'
 import { asOwner, type TestDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aScimBroker, type Directory, type ScimAnswer, type ScimBroker } from '../../test/a-directory.js'
+import { rateLimits } from '../http/rate-limit.js'
 import { scimLimitOf } from './limit.js'
 
 const patched = (...Operations: object[]) => ({ schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations })
@@ -140,6 +141,23 @@ describe('at the endpoints', () => {
     expect((await other.call('GET', '/Users?count=0', undefined, shared)).status).toBe(429)
     expect((await other.call('GET', '/Users?count=0', undefined, elsewhere())).status).toBe(200)
     expect((await other.call('GET', '/Users?count=0', undefined, shared)).status).toBe(200)
+  })
+
+  it('one that asks beyond everything that its token may do is told so before its body is read; a body of anybody else is', async () => {
+    const tooLarge = { ...ada, title: 'x'.repeat(9_000_000) }
+    expect((await directory.call('POST', '/Users', tooLarge, elsewhere())).status).toBe(413)
+    // The first one counts for its address.
+    for (let sent = 0; sent <= rateLimits.scim_proven.burst * 0.02; sent += 1)
+      await directory.call('GET', '/Users?count=0', undefined, elsewhere())
+    const refused = await directory.call('POST', '/Users', tooLarge, elsewhere())
+    expect([refused.status, refused.body['scimType'] ?? refused.headers.get('content-type')]).toEqual([
+      429,
+      'application/scim+json; charset=utf-8',
+    ])
+    const other = await broker.aDirectory()
+    expect((await other.call('GET', '/Users?count=0', undefined, elsewhere())).status).toBe(200)
+    wait(Number(refused.headers.get('retry-after')))
+    expect((await directory.call('GET', '/Users?count=0', undefined, elsewhere())).status).toBe(200)
   })
 
   it('one whose token has become nothing counts for its address from its first refusal on', async () => {

@@ -9,7 +9,7 @@ import { isKnownVersion } from '@drawbridge/core/scim/version'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest } from '../http/endpoint.js'
-import { authorizeScim, type ScimBearer, sparesAddress } from './bearer.js'
+import { authorizeScim, type ScimBearer, sparedLimit, sparesAddress } from './bearer.js'
 import { changeOne } from './change.js'
 import { authorizeChangeOf } from './demand-scope.js'
 import {
@@ -28,7 +28,14 @@ import { refuseScim, scimJson } from './scim-answer.js'
 import { searchKind } from './search.js'
 
 /** Suspended tenants too: whoever leaves during a suspension must not be back after it. */
-export const scimCommon = { tag: 'scim', refusals: 'scim', servesSuspended: true, sparesAddress, authorize: authorizeScim } as const
+export const scimCommon = {
+  tag: 'scim',
+  refusals: 'scim',
+  servesSuspended: true,
+  sparesAddress,
+  sparedLimit,
+  authorize: authorizeScim,
+} as const
 
 export const resourceEndpoints = (kind: ScimKind): readonly Endpoint[] => [...searching(kind), ...reading(kind), ...writing(kind)]
 

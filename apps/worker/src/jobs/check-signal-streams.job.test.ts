@@ -29,7 +29,9 @@ beforeEach(async () => {
 
 const poll = async (): Promise<void> => {
   const memory = createStreamMemory({ sealer, installationId })
-  await Promise.all(await pollDueStreams({ ...acme.deps, memory }, 8, { waits: false, signal: new AbortController().signal }))
+  await Promise.all(
+    (await pollDueStreams({ ...acme.deps, memory }, 8, { waits: false, signal: new AbortController().signal })).map(({ done }) => done),
+  )
 }
 const check = () => checkSignalStreams(acme.deps)
 

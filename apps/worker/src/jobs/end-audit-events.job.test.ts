@@ -38,7 +38,8 @@ const write = (tenant: TenantId, kind: string, at: Instant, count = 1) =>
   ])
 const choose = (tenant: TenantId, everydayDays: number | null, otherDays: number | null, at = ago(30)) =>
   inTenant(fixture.database, tenant, (db) => markAuditRetention(db, tenant, { everydayDays, otherDays }, at))
-const run = () => endAuditEvents({ database: fixture.database, clock: { now: () => now }, log: silentLog() } as unknown as JobDeps)
+const run = (clock = now) =>
+  endAuditEvents({ database: fixture.database, clock: { now: () => clock }, log: silentLog() } as unknown as JobDeps)
 const left = async (tenant: TenantId) =>
   (
     await owner<{ kind: string; n: number }>(
@@ -51,6 +52,14 @@ it('ends nothing where nobody chose so, however old it is', async () => {
   await write(acme, 'token_refreshed', ago(5000))
   await run()
   expect(await left(acme)).toEqual(['token_refreshed 1'])
+})
+
+it('leaves for later what is over by the worker’s clock and not yet by that of the database, and ends what is over by both', async () => {
+  await write(acme, 'token_refreshed', ago(91))
+  await write(acme, 'code_redeemed', addSeconds(ago(90), 60))
+  await choose(acme, 90, null)
+  await run(addSeconds(now, 120))
+  expect(await left(acme)).toEqual(['audit_events.ended 1', 'code_redeemed 1'])
 })
 
 it('ends what everyday use wrote sooner than everything else, of that tenant alone, and says what it ended', async () => {
