@@ -2,14 +2,14 @@
  * Who works next in this process. The queue hands jobs over in its own order; here each tenant gets a turn, and none all of the places:
  * jobs of one tenant that hang, or of which there are very many, leave places to the others.
  */
-import { decidingLane, tellingLane } from '@drawbridge/core/outbox/share-out'
+import { lanes } from '@drawbridge/core/outbox/share-out'
 
 /** Jobs that run at a time in one worker. */
 export const defaultPlaces = 8
 /** Of them, places that one tenant never takes. */
 export const placesForOthers = 2
 /** Jobs that a worker holds, running or waiting for a place: more than any tenant may have in the queue, so that others are among them. */
-export const heldJobs = (places: number): number => tellingLane.share + decidingLane.share + places
+export const heldJobs = (places: number): number => Object.values(lanes).reduce((sum, { share }) => sum + share, places)
 
 export type Work = { readonly tenant: string; readonly yields: boolean }
 export type FairSlots = { run<T>(work: Work, begin: () => Promise<T>): Promise<T> }

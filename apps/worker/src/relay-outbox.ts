@@ -9,7 +9,7 @@
  * every second is the safety net.
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
-import { decidingLane, type QueueLane, type Share, shareOut, tellingLane } from '@drawbridge/core/outbox/share-out'
+import { lanes, type Share, shareOut } from '@drawbridge/core/outbox/share-out'
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import type { Random } from '@drawbridge/crypto/random'
 import type { Clock } from '@drawbridge/runtime/clock'
@@ -21,7 +21,6 @@ import {
   claimOutboxAcrossTenants,
   countHandedOverAcrossTenants,
   countUndoneAcrossTenants,
-  type Lane,
   listWaitingTenantsAcrossTenants,
   lookAgainAcrossTenants,
   markRelayedAcrossTenants,
@@ -51,8 +50,6 @@ export const measureEveryMs = 5000
 const priorityOfYielding = 1
 /** A finished job is remembered by the queue for this long, so that a repeated id is recognised. */
 export const rememberFinishedSeconds = 3600
-
-const lanes: Readonly<Record<Lane, QueueLane>> = { telling: tellingLane, deciding: decidingLane }
 
 export type RelayDeps = {
   readonly database: Database
@@ -95,7 +92,7 @@ export function relayOnce(deps: RelayDeps, from: TenantId = vendorTenantId): Pro
     const held = await countHandedOverAcrossTenants(db, now)
     let carried = 0
     let isMore = false
-    for (const lane of ['telling', 'deciding'] as const) {
+    for (const lane of ['telling', 'deciding', 'following'] as const) {
       const shares = shareOut(lanes[lane], { tenants, held: held[lane] })
       const claimed = await claimOutboxAcrossTenants(db, { lane, shares, now, relayedBefore: addSeconds(now, -olderVersionSeconds) })
       isMore ||= mayHaveMore(claimed, shares) || tenants.some((tenant) => (held[lane].get(tenant) ?? 0) >= lanes[lane].share)

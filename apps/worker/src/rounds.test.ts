@@ -1,7 +1,8 @@
 /** What fails for its own reason holds up nobody, is tried in rounds, and becomes a dead letter; one tenant's many leave room to another's one. */
 import { instant } from '@drawbridge/core/instant'
 import { firstPauseSeconds, mostRounds } from '@drawbridge/core/outbox/round'
-import { decidingLane, tellingLane } from '@drawbridge/core/outbox/share-out'
+import { decidingLane, followingLane, tellingLane } from '@drawbridge/core/outbox/share-out'
+import { followKillEntry } from '@drawbridge/core/revocation/follow-kill'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { listDeadLettersAcrossTenants, type Replay, replayDeadLettersAcrossTenants } from '@drawbridge/store/dead-letters'
 import { endRound } from '@drawbridge/store/outbox-relay'
@@ -146,6 +147,27 @@ describe('before the queue', () => {
     await entries(company, 100, 'settle-directory')
     await company.kill()
     expect(await relayOnce(taking())).toMatchObject({ carried: decidingLane.share + 1 })
+  })
+
+  it('what follows the kill of what many tenants share keeps neither what tells nor what decides out of it, not of the same tenant either', async () => {
+    const companies = []
+    for (let n = 0; n < 3; n += 1) companies.push(await aCompany(fixture, `follows-${n}`))
+    const [first] = companies
+    if (!first) throw new Error('there is none')
+    for (const company of companies) await entries(company, tellingLane.share, followKillEntry)
+    expect(await relayOnce(taking())).toMatchObject({ carried: 3 * followingLane.share })
+    // A revocation that was tried before stands behind what nobody has tried yet.
+    await first.kill()
+    await owner("UPDATE outbox SET due_at = now() - interval '1 minute', attempts = 1 WHERE tenant_id = $1 AND kind = 'revoke'", [
+      first.tenant,
+    ])
+    await entries(first, 1, 'settle-directory')
+    carried.clear()
+    expect(await relayOnce(taking())).toMatchObject({ carried: 2 })
+    expect(
+      await countOf(fixture, 'outbox WHERE tenant_id = $1 AND kind <> $2 AND relayed_at IS NOT NULL', [first.tenant, followKillEntry]),
+    ).toBe(2)
+    expect([...carried.keys()]).toEqual([first.tenant])
   })
 
   it('the turn goes round: where there are more tenants than a pass has turns for, each has hers', async () => {

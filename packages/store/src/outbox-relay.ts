@@ -6,7 +6,8 @@
  * what became of it), or it pauses (`relayed_at` is null, `due_at` is to come), or it is dead (`due_at` is beyond all time), or done.
  */
 import type { Instant } from '@drawbridge/core/instant'
-import type { Share } from '@drawbridge/core/outbox/share-out'
+import type { Lane, Share } from '@drawbridge/core/outbox/share-out'
+import { followKillEntry } from '@drawbridge/core/revocation/follow-kill'
 import { settleDirectoryEntry, settleGrantsEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { given, type KeptStatement, keptStatement } from './kept-statements.js'
@@ -32,14 +33,14 @@ export type Claim = {
   readonly relayedBefore: Instant
 }
 
-/** What only decides anew, for whom it may concern, has a lane of its own behind what tells of an end. As the index `outbox_undone` has it. */
-export type Lane = 'telling' | 'deciding'
-const laneOf = (row: string): string => `(CASE WHEN ${row}kind IN ('${settleGrantsEntry}', '${settleDirectoryEntry}') THEN 1 ELSE 0 END)`
+/** What does not tell of an end has lanes of its own behind what does. As the index `outbox_by_lane` has it. */
+const laneOf = (row: string): string =>
+  `(CASE ${row}kind WHEN '${settleGrantsEntry}' THEN 1 WHEN '${settleDirectoryEntry}' THEN 1 WHEN '${followKillEntry}' THEN 2 ELSE 0 END)`
+const laneNumbers: Readonly<Record<Lane, number>> = { telling: 0, deciding: 1, following: 2 }
 /** In the order of that index, so that no other serves: by it the first row of a tenant, or of what is due, is one step away. */
 const inTurn = (row: string): string => `ORDER BY ${row}tenant_id, ${laneOf(row)}, ${row}due_at, ${row}id`
 
-const handedOver =
-  keptStatement(`SELECT tenant_id AS "tenantId", CASE ${laneOf('')} WHEN 1 THEN 'deciding' ELSE 'telling' END AS lane, count(*) AS held
+const handedOver = keptStatement(`SELECT tenant_id AS "tenantId", ${laneOf('')} AS lane, count(*) AS held
      FROM outbox WHERE done_at IS NULL AND relayed_at IS NOT NULL AND due_at > $1 GROUP BY 1, 2`)
 
 /** What each tenant has in the queue, by lane. */
@@ -47,9 +48,9 @@ export async function countHandedOverAcrossTenants(
   db: AcrossDb,
   now: Instant,
 ): Promise<Readonly<Record<Lane, ReadonlyMap<TenantId, number>>>> {
-  const { rows } = await db.query<{ tenantId: TenantId; lane: Lane; held: number }>(handedOver, [toTimestamp(now)])
-  const of = (lane: Lane) => new Map(rows.filter((row) => row.lane === lane).map(({ tenantId, held }) => [tenantId, held]))
-  return { telling: of('telling'), deciding: of('deciding') }
+  const { rows } = await db.query<{ tenantId: TenantId; lane: number; held: number }>(handedOver, [toTimestamp(now)])
+  const of = (number: number) => new Map(rows.filter(({ lane }) => lane === number).map(({ tenantId, held }) => [tenantId, held]))
+  return { telling: of(laneNumbers.telling), deciding: of(laneNumbers.deciding), following: of(laneNumbers.following) }
 }
 
 const waitingTenants = keptStatement(`WITH RECURSIVE turn (tenant_id) AS (
@@ -72,18 +73,19 @@ export async function listWaitingTenantsAcrossTenants(
   return rows.map(({ tenantId }) => tenantId)
 }
 
-const claimStatement = (lane: Lane): string => `
+const claimStatement = (lane: number): string => `
   SELECT due.tenant_id AS "tenantId", due.id, due.kind, due.payload, due.attempts, due.attempts_forgiven AS forgiven, due.is_handed_over AS "isHandedOver"
     FROM ${given('$1::uuid[]', '$2::int[]')} AS shared (tenant_id, most) CROSS JOIN LATERAL (
       SELECT o.tenant_id, o.id, o.kind, o.payload, o.attempts, o.attempts_forgiven, o.relayed_at IS NOT NULL AS is_handed_over FROM outbox o
-       WHERE o.tenant_id = shared.tenant_id AND o.done_at IS NULL AND ${laneOf('o.')} = ${lane === 'deciding' ? 1 : 0} AND o.due_at <= $3
+       WHERE o.tenant_id = shared.tenant_id AND o.done_at IS NULL AND ${laneOf('o.')} = ${lane} AND o.due_at <= $3
          AND (o.relayed_at IS NULL OR o.due_at > '-infinity' OR o.relayed_at < $4)
        ${inTurn('o.')} LIMIT shared.most FOR UPDATE SKIP LOCKED) due
    ORDER BY due.id`
 
 const claimed: Readonly<Record<Lane, KeptStatement>> = {
-  telling: keptStatement(claimStatement('telling')),
-  deciding: keptStatement(claimStatement('deciding')),
+  telling: keptStatement(claimStatement(laneNumbers.telling)),
+  deciding: keptStatement(claimStatement(laneNumbers.deciding)),
+  following: keptStatement(claimStatement(laneNumbers.following)),
 }
 
 /**

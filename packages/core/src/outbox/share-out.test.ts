@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { decidingLane, shareOut, tellingLane } from './share-out.js'
+import { decidingLane, followingLane, shareOut, tellingLane } from './share-out.js'
 
 const { share: tenantShare, bound: queueBound } = tellingLane
 const name = (n: number) => `t${n}`
@@ -45,7 +45,9 @@ it('whoever has a free share gets something while there is room for one each; el
   )
 })
 
-it('what decides takes less of the queue than what tells, so that the latter never waits behind a full queue of it', () => {
+it('what decides takes less of the queue than what tells, and what follows less than both, so that the former never wait behind a full queue of it', () => {
   expect(decidingLane.share).toBeLessThan(tellingLane.share)
   expect(decidingLane.bound).toBeLessThan(tellingLane.bound)
+  expect(followingLane.share).toBeLessThan(decidingLane.share)
+  expect(followingLane.bound).toBeLessThan(decidingLane.bound)
 })

@@ -10,6 +10,12 @@ export type QueueLane = { readonly share: number; readonly bound: number }
 export const tellingLane: QueueLane = { share: 12, bound: 256 }
 /** For what decides grants anew, which is slower and for which nobody waits. */
 export const decidingLane: QueueLane = { share: 8, bound: 64 }
+/** For what follows a kill: clients hear of logouts and lists show what is dead. Nobody's access hangs on it, and each kill is one entry at a time. */
+export const followingLane: QueueLane = { share: 2, bound: 32 }
+
+export type Lane = 'telling' | 'deciding' | 'following'
+/** Each has room of its own in the queue, and none waits for that of another. */
+export const lanes: Readonly<Record<Lane, QueueLane>> = { telling: tellingLane, deciding: decidingLane, following: followingLane }
 
 export type Share<Tenant> = { readonly tenant: Tenant; readonly most: number }
 export type Waiting<Tenant> = {

@@ -1,0 +1,2 @@
+-- In its place is that of 0178.
+DROP INDEX "outbox_undone";
