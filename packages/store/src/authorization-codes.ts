@@ -5,11 +5,13 @@ import { refusalToldEverySeconds } from '@drawbridge/core/oauth/refresh-token'
 import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { type Asked, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
-import { claimsToDecideAgain, type DecidedRow, type Redecision, redecisionParameters, redecisionSql } from './redecision.js'
+import { claimsToDecideAgain, type DecidedRow, type Redecision, readsMinters, redecisionParameters, redecisionSql } from './redecision.js'
 import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 const redecision = redecisionSql(14)
+/** What changes nothing and tells nothing: the caller looks again and comes back. */
+const again = `'decide_again', 'proof_rules_changed'`
 const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict = 'redeem'` })
 
 /** How a statement comes to the code that it redeems. */
@@ -25,7 +27,8 @@ type WayToCode = {
 /**
  * `caller` and `verdict` hold the conditions of `core/oauth/authorization-code.judgeCode` in the same order. Twins that arrive together all
  * pass them on their snapshots; the row lock of `consumed` lets one through and `outcome` calls the others replays. `$14` to `$22` are a
- * fresh decision of policy, or null. `$23` is the key that was proved, and `$26` the same where refresh tokens are bound to it.
+ * fresh decision of policy, or null. `$23` is the key that was proved, and `$26` the same where refresh tokens are bound to it. `$27`: the
+ * version of the configuration by which no proof of a key was needed, or null where one was sent.
  *
  * `noted` is for the trail, as where refresh tokens rotate: whoever has a code that is worth nothing could write it as often as he likes. Whatever kills is told.
  * It comes before `killed`: a twin that waited for the winner holds the code's row by then, and would wait for the grant of one that holds that and wants the row.
@@ -46,7 +49,9 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
       WHEN code.dpop_jkt <> COALESCE($23::text, '') THEN 'code_of_other_key'
       WHEN state.audience <> $12::text THEN 'resource_not_of_grant'
       WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
+      WHEN ${redecision.isNothingLeft} THEN 'grant_policy_denies'
       WHEN ${redecision.isOutdated} THEN 'decide_again'
+      WHEN state.configuration_version <> $27::bigint THEN 'proof_rules_changed'
       ELSE 'redeem'
     END AS verdict FROM code, state),
   ${proof.cte},
@@ -64,16 +69,17 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
   ${redecision.writtenCte('SELECT grant_id FROM consumed')},
   noted AS (
     UPDATE authorization_codes SET refused_at = $2
-    WHERE tenant_id = $1 AND code_hash = ${way.codeHash} AND EXISTS (SELECT 1 FROM outcome WHERE verdict NOT IN ('redeem', 'decide_again'))
+    WHERE tenant_id = $1 AND code_hash = ${way.codeHash} AND EXISTS (SELECT 1 FROM outcome WHERE verdict NOT IN ('redeem', ${again}))
       AND (refused_at IS NULL OR refused_at <= $2 - interval '${refusalToldEverySeconds} seconds')
     RETURNING 1),
   ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'code_replayed' AND (SELECT count(*) FROM noted) IS NOT NULL`, { reason: `'code_replayed'`, source: 'code_replay', eventId: '$9::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'redeem' THEN 'code_redeemed' ELSE 'code_refused' END, state.issuer_id, state.subject_id, state.client_id,
-      state.connection_id, state.grant_id, state.allowed, CASE WHEN verdict <> 'redeem' THEN verdict END,
+      state.connection_id, state.grant_id, CASE WHEN verdict = 'grant_policy_denies' THEN state.scopes ELSE state.allowed END,
+      CASE WHEN verdict <> 'redeem' THEN verdict END,
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed)) || ${redecision.told}, $10, $11
-    FROM outcome, state WHERE verdict = 'redeem' OR (verdict <> 'decide_again' AND (EXISTS (SELECT 1 FROM noted) OR EXISTS (SELECT 1 FROM killed))))
+    FROM outcome, state WHERE verdict = 'redeem' OR (verdict NOT IN (${again}) AND (EXISTS (SELECT 1 FROM noted) OR EXISTS (SELECT 1 FROM killed))))
   SELECT ${way.answer}, outcome.verdict, code.nonce, EXISTS (SELECT 1 FROM issued) AS refreshes, state.*,
     ${claimsToDecideAgain('outcome.verdict')}, ${notified}
   FROM caller LEFT JOIN (outcome CROSS JOIN state CROSS JOIN code) ON true`
@@ -81,6 +87,7 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
 const redeemStatement = hotStatement({
   name: 'redeem_code',
   tenantParameter: 1,
+  readsElsewhere: readsMinters,
   text: redemptionSql({
     code: 'code AS (SELECT codes.* FROM authorization_codes codes, caller WHERE codes.tenant_id = $1 AND codes.code_hash = $3 AND caller.is_current)',
     codeHash: '$3',
@@ -97,6 +104,8 @@ export type RedeemCode = {
   /** Of the first refresh token of the family; stored only if the grant has one. */
   readonly refreshTokenHash: CredentialHash
   readonly redecision: Redecision | undefined
+  /** The version of the configuration by which no proof of a key was needed. `undefined`: one was sent. */
+  readonly proofNotNeededBy: number | undefined
   readonly eventId: string
   readonly now: Instant
   readonly asked: Asked
@@ -104,11 +113,11 @@ export type RedeemCode = {
 
 export type CodeRedemption =
   | { readonly kind: 'redeemed'; readonly grant: DecidedRow; readonly nonce: string | undefined; readonly refreshes: boolean }
-  | { readonly kind: 'decide_again'; readonly grant: DecidedRow }
+  | { readonly kind: 'decide_again' | 'proof_rules_changed'; readonly grant: DecidedRow }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: CodeRefusal }
 
-/** Of the statement, `$1` to `$26`. */
+/** Of the statement, `$1` to `$27`. */
 export const redemptionParameters = (redeem: Omit<RedeemCode, 'codeHash'>, found: CredentialHash): readonly unknown[] => {
   const { presented, asked } = redeem
   const { provenKey } = presented
@@ -117,6 +126,7 @@ export const redemptionParameters = (redeem: Omit<RedeemCode, 'codeHash'>, found
     ...[presented.codeChallenge, redeem.refreshTokenHash, redeem.eventId, asked.requestId, asked.address, presented.resource],
     ...[presented.clientVersion, ...redecisionParameters(redeem.redecision)],
     ...[provenKey?.thumbprint, ...proofParameters(provenKey), redeem.bindsRefreshTokens ? provenKey?.thumbprint : null],
+    redeem.proofNotNeededBy ?? null,
   ]
 }
 
@@ -129,14 +139,14 @@ export type RedemptionRow = DecidedRow & {
 
 /** What the statement says of a code that there is. */
 export function toRedemption(row: RedemptionRow): Exclude<CodeRedemption, { kind: 'client_changed' }> {
-  if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
+  if (row.verdict === 'decide_again' || row.verdict === 'proof_rules_changed') return { kind: row.verdict, grant: row }
   if (row.verdict !== 'redeem') return { kind: 'refused', reason: row.verdict as CodeRefusal }
   return { kind: 'redeemed', grant: row, nonce: row.nonce ?? undefined, refreshes: row.refreshes }
 }
 
 /**
- * Redeems a code: at most one caller wins, and a second use revokes the grant and lets every guard know. `client_changed` and
- * `decide_again` have changed nothing: authenticate or decide, then call again.
+ * Redeems a code: at most one caller wins, and a second use revokes the grant and lets every guard know. `client_changed`, `decide_again` and
+ * `proof_rules_changed` have changed nothing: authenticate, decide or look whether a proof is needed, then call again.
  */
 export async function redeemCode(hot: HotDb, redeem: RedeemCode): Promise<CodeRedemption> {
   const { rows } = await hot.query<RedemptionRow>(redeemStatement, redemptionParameters(redeem, redeem.codeHash))

@@ -38,6 +38,7 @@ async function present(code: string, at: Instant, verifier = aVerifier) {
     bindsRefreshTokens: false,
     refreshTokenHash: hashOf(randomUUID()),
     redecision: undefined,
+    proofNotNeededBy: undefined,
     eventId: randomUUID(),
     now: at,
     asked: { requestId: 'test', address: undefined },

@@ -81,6 +81,7 @@ async function poll({ deviceCode }: Pick<Device, 'deviceCode'>, at = now, change
     bindsRefreshTokens: false,
     refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
     redecision: undefined,
+    proofNotNeededBy: undefined,
     isCounted: false,
     eventId: randomUUID(),
     now: at,

@@ -29,6 +29,7 @@ import {
 import type { DecidedOn } from './authorization-requests.js'
 import { callerCte } from './caller.js'
 import type { Asked } from './grants.js'
+import { readsMinters } from './redecision.js'
 import { type Db, type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
 /** Open ones are counted as this statement sees them: as many more as are asked for in the same moment may pass. */
@@ -256,7 +257,7 @@ export const polledCte = (early: string): string => `polled AS (
     FROM device WHERE d.tenant_id = $1 AND d.id = device.id AND device.refusal IS NULL AND device.became_tenant IS NULL RETURNING d.polled_early, d.code_hash)`
 
 /**
- * `$27`: this statement has already counted this poll, and is asked again because policy had to decide anew.
+ * `$28`: this statement has already counted this poll, and is asked again because policy had to decide anew.
  *
  * `device` and `polled` hold the conditions of `core/oauth/device-code.judgeDevicePoll` in the same order. Polls that arrive together wait for
  * each other at the row, and each but the first finds that it came too early; what is bound to the row is redeemed by whichever did not.
@@ -264,9 +265,10 @@ export const polledCte = (early: string): string => `polled AS (
 const pollStatement = hotStatement({
   name: 'poll_device_code',
   tenantParameter: 1,
+  readsElsewhere: readsMinters,
   text: redemptionSql({
     code: `${deviceCte},
-  ${polledCte(`(NOT $27::boolean AND ${isEarly})`)},
+  ${polledCte(`(NOT $28::boolean AND ${isEarly})`)},
   code AS (
     SELECT codes.* FROM polled, authorization_codes codes
     WHERE codes.tenant_id = $1 AND codes.code_hash = polled.code_hash AND NOT polled.polled_early)`,
@@ -278,7 +280,7 @@ const pollStatement = hotStatement({
 
 export type PollDeviceCode = Omit<RedeemCode, 'codeHash'> & {
   readonly deviceCodeHash: CredentialHash
-  /** Called again for the same poll, because the first call answered `decide_again`. */
+  /** Called again for the same poll, because the first call answered `decide_again` or `proof_rules_changed`. */
   readonly isCounted: boolean
 }
 

@@ -75,6 +75,9 @@ const calm = {
   otherIssuer: false,
   otherClient: false,
   resource: undefined as string | undefined,
+  ceiling: [] as readonly string[],
+  minting: true,
+  rulesChanged: false,
   // refresh token
   rotatedAt: undefined as Instant | undefined,
   successorUsed: false,
@@ -84,6 +87,7 @@ const calm = {
   refreshOver: false,
   offered: true,
   widened: false,
+  asked: undefined as readonly string[] | undefined,
   policyVersion: 0,
   claimsVersion: 1,
   // proof of a key
@@ -116,6 +120,10 @@ const shared: readonly Partial<World>[] = [
   { otherIssuer: true },
   { otherClient: true },
   { resource: 'https://other.example' },
+  { ceiling: ['read'] },
+  { ceiling: ['admin'] },
+  { minting: false },
+  { rulesChanged: true },
   { policyVersion: 1 },
   { claimsVersion: 2 },
   { boundTo: 'its-key' },
@@ -140,6 +148,7 @@ const ofRefresh: readonly Partial<World>[] = [
   { refreshOver: true },
   { offered: false },
   { widened: true },
+  { asked: ['write'] },
 ]
 const ofCode: readonly Partial<World>[] = [
   ...shared,
@@ -167,7 +176,9 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       used AS (INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at) SELECT $1, $26, 'dpop_proof', $27, $15 WHERE $25
         ON CONFLICT DO NOTHING),
       t AS (UPDATE tenants SET suspended_at = $4, epoch = $5, policy_version = $6 WHERE id = $1),
-      cl AS (UPDATE clients SET blocked_at = $7, epoch = $8 WHERE tenant_id = $1 RETURNING issuer_id, client_id, version),
+      cl AS (UPDATE clients SET blocked_at = $7, epoch = $8, scope_ceiling = $31 WHERE tenant_id = $1 RETURNING issuer_id, client_id, version),
+      unminted AS (DELETE FROM resource_issuers WHERE tenant_id = $1 AND NOT $32),
+      minted AS (INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) SELECT $1, $33, $1, $34 WHERE $32 ON CONFLICT DO NOTHING),
       cn AS (UPDATE connections SET disabled_at = $9, epoch = $10 WHERE tenant_id = $1),
       s AS (UPDATE subjects SET deactivated_at = $11, deactivates_at = $23, epoch = $12, claims_version = $13 WHERE tenant_id = $1),
       g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, refresh_ends_at = $24, epoch = 1,
@@ -203,7 +214,7 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       ...[new Date(world.ended ? now : later), new Date(world.refreshOver ? now : later)],
       ...[world.proofUsed, world.otherIssuer ? elsewhere : acme.issuerId, hashOfId(JSON.stringify([world.proved, 'jti'])), world.boundTo],
       world.successorBoundTo,
-      world.ancestorDead,
+      ...[world.ancestorDead, world.ceiling, world.minting, acme.resourceId, acme.issuerId],
     ],
   )
 }
@@ -249,7 +260,7 @@ test(
   async () => {
     for (const world of [...pairs(ofRefresh), ...random(ofRefresh)]) {
       const { caller, presented: by } = presenting(world, await arrange(world))
-      const presented = { ...by, scopes: world.widened ? (['read', 'admin'] as Scope[]) : undefined }
+      const presented = { ...by, scopes: (world.widened ? ['read', 'admin'] : world.asked) as Scope[] | undefined }
       const rotation = await rotateRefreshToken(onHotPath(fixture.database), {
         tenantId: acme.tenantId,
         tokenHash: hashOf(token),
@@ -257,6 +268,7 @@ test(
         bindsRefreshTokens: false,
         successor: { hash: randomBytes(32) as unknown as CredentialHash, keyVersion: 1 },
         redecision: undefined,
+        proofNotNeededBy: world.rulesChanged ? 0 : undefined,
         eventId: randomUUID(),
         now,
         asked,
@@ -273,6 +285,7 @@ test(
         refreshOffered: world.offered,
         scopes: ['read', 'write'],
         audience: acme.resource,
+        ...{ scopeCeiling: world.ceiling, mintable: world.minting, proofRulesChanged: world.rulesChanged },
         decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
         ...keyOf(world),
         grant: grantOf(world),
@@ -303,6 +316,7 @@ test(
         bindsRefreshTokens: false,
         refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
         redecision: undefined,
+        proofNotNeededBy: world.rulesChanged ? 0 : undefined,
         eventId: randomUUID(),
         now,
         asked,
@@ -314,7 +328,9 @@ test(
         codeChallenge: aChallenge,
         expiresAt: world.codeExpired ? now : later,
         redeemed: world.redeemed,
+        scopes: ['read', 'write'],
         audience: acme.resource,
+        ...{ scopeCeiling: world.ceiling, mintable: world.minting, proofRulesChanged: world.rulesChanged },
         decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
         ...keyOf(world),
         grant: grantOf(world),

@@ -44,6 +44,7 @@ test.each([
     },
     bindsRefreshTokens: false,
     refreshTokenHash: hashOf(randomUUID()),
+    proofNotNeededBy: undefined,
     redecision: {
       ...{
         policyVersion: 3,

@@ -15,6 +15,7 @@ export type Redecision = Redecided & { readonly policyVersion: number; readonly 
 /** A grant with what is left of it under the redecision, and the versions that a decision must have to count. */
 export type DecidedRow = GrantStateRow & {
   readonly allowed: readonly string[]
+  readonly refresh_seconds: number | null
   readonly access_seconds: number
   readonly ends_at: Instant
   readonly policy_now: number
@@ -53,6 +54,19 @@ export const evidenceOf = (row: GrantEvidenceRow & PersonRow): GrantEvidence => 
   createdAt: row.grant_created_at,
 })
 
+/** One that leaves nothing: whatever asks with it is refused, and the trail is told as of any refusal. It is never written. */
+export const nothingLeftOf = (grant: DecidedRow): Redecision => ({
+  scopes: [],
+  accessTokenTtlSeconds: grant.access_seconds,
+  refreshTtlSeconds: grant.refresh_seconds ?? undefined,
+  refreshEndsAt: undefined,
+  expiresAt: grant.ends_at,
+  ceilings: { accessToken: { seconds: grant.access_seconds, by: 'tenant', detail: 'nothing is left' }, refreshToken: null },
+  policyVersion: grant.policy_now,
+  claimsVersion: grant.claims_now,
+  directoryVersion: grant.directory_now,
+})
+
 /** The nine parameters of a redecision, all null without one. */
 export const redecisionParameters = (redecision: Redecision | undefined): readonly unknown[] => [
   redecision?.policyVersion,
@@ -75,6 +89,13 @@ export const lesserCeilings = ({ accessSeconds, refreshSeconds, ceilings }: TwoD
         'refreshToken', CASE WHEN g.refresh_ttl_seconds IS NULL OR ${refreshSeconds} IS NULL THEN NULL
           WHEN ${refreshSeconds} <= g.refresh_ttl_seconds THEN ${ceilings} ELSE g.ceilings END -> 'refreshToken')`
 
+/** `core/oauth/scope-ceiling.leavesNothing`, as SQL over `state`. */
+const leavesNothing = (scopes: string): string =>
+  `(${scopes} = '{}' OR state.scope_ceiling <> '{}' AND NOT ${scopes} && state.scope_ceiling)`
+
+/** What `columns` below reads of another tenant. */
+export const readsMinters = { resource_issuers: 'the resource may be one of the vendor’s that this issuer may mint for' } as const
+
 /** SQL over a grant `g`, for a statement whose parameters from `$first` on are those of a redecision. */
 export function redecisionSql(first: number) {
   const [policyVersion, claimsVersion, scopes, accessSeconds, refreshSeconds, expiresAt] = [0, 1, 2, 3, 4, 5].map((n) => `$${first + n}`)
@@ -94,7 +115,13 @@ export function redecisionSql(first: number) {
     THEN GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + make_interval(secs => g.access_token_ttl_seconds))) ELSE g.outlived_until END`
   return {
     /** What is left of the grant. */
-    columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at, ${left.refreshEndsAt} AS refresh_ends_at`,
+    columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at, ${left.refreshEndsAt} AS refresh_ends_at,
+  cl.scope_ceiling, EXISTS (SELECT 1 FROM resource_issuers minter WHERE minter.tenant_id = g.resource_tenant_id AND minter.resource_id = g.resource_id
+    AND minter.issuer_tenant_id = $1 AND minter.issuer_id = g.issuer_id) AS mintable`,
+    /** Condition over `state`: no token could be issued from the grant, as admins have limited its client, or as its issuer may mint no longer. */
+    isNothingLeft: `NOT state.mintable OR ${leavesNothing('state.allowed')}`,
+    /** Condition over `state`: of these scopes the ceiling of its client leaves none. */
+    leavesNothing,
     /** Condition over `state`: neither the grant nor the redecision was decided under the present policy and claims, or the grant is to be settled first. */
     isOutdated: `state.unsettled OR COALESCE(${policyVersion}::int, state.policy_version) <> state.policy_now
       OR COALESCE(${claimsVersion}::int, state.claims_version) <> state.claims_now

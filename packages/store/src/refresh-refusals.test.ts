@@ -41,6 +41,7 @@ async function present(token: string, at: Instant, clientId: ClientId = acme.cli
     bindsRefreshTokens: false,
     successor: { hash: hashOf(`${token}2`), keyVersion: 1 },
     redecision: undefined,
+    proofNotNeededBy: undefined,
     eventId: randomUUID(),
     now: at,
     asked: { requestId: 'test', address: undefined },

@@ -55,6 +55,7 @@ test('the second is theft and kills the family, although both bring a redecision
       bindsRefreshTokens: true,
       successor: { hash: hashOf('dbr_successor'), keyVersion: 1 },
       redecision,
+      proofNotNeededBy: undefined,
       eventId: randomUUID(),
       now,
       asked: { requestId: 'test', address: undefined },

@@ -12,11 +12,13 @@ import {
 import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { type Asked, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
-import { claimsToDecideAgain, type DecidedRow, type Redecision, redecisionParameters, redecisionSql } from './redecision.js'
+import { claimsToDecideAgain, type DecidedRow, type Redecision, readsMinters, redecisionParameters, redecisionSql } from './redecision.js'
 import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 const redecision = redecisionSql(13)
+/** What changes nothing and tells nothing: the caller looks again and comes back. */
+const again = `'decide_again', 'proof_rules_changed'`
 /** A token is bound to a key that was not proved now. */
 const isOfOtherKey = (boundKey: string): string => `${boundKey} <> COALESCE($23::text, '')`
 const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict IN ('rotate', 'grace')` })
@@ -37,12 +39,15 @@ const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdic
  * `issued` answers the key that the winner bound it to. If that makes it theft, no redecision is written: `killed` changes the same row, and a
  * row is changed once by a statement.
  *
- * `noted` is for the trail, which is kept for ever: whoever has a token that is worth nothing any more, or that is another's, could write it as
- * often as he likes. Whatever kills is told.
+ * `noted` is for the trail, which is kept for ever: whoever has a token that is worth nothing any more, or that is another's, or asks with one for what
+ * it does not give, could write it as often as he likes. Whatever kills is told.
+ *
+ * `$27`: the version of the configuration by which no proof of a key was needed, or null where one was sent.
  */
 const rotateStatement = hotStatement({
   name: 'rotate_refresh_token',
   tenantParameter: 1,
+  readsElsewhere: readsMinters,
   text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$22' })},
   token AS (
     SELECT tokens.grant_id, tokens.issuer_id, tokens.client_id, tokens.expires_at, tokens.rotated_at, tokens.grace_replays, tokens.dpop_jkt,
@@ -70,8 +75,10 @@ const rotateStatement = hotStatement({
       WHEN LEAST(token.expires_at, state.refresh_ends_at) <= $2 THEN 'refresh_token_expired'
       WHEN state.refresh_seconds IS NULL OR NOT state.client_refreshes THEN 'refresh_token_not_offered'
       WHEN state.audience <> $7::text THEN 'resource_not_of_grant'
-      WHEN NOT ($6::text[] <@ state.allowed) THEN 'scope_widened'
+      WHEN ${redecision.isNothingLeft} THEN 'grant_policy_denies'
+      WHEN NOT ($6::text[] <@ state.allowed) OR ${redecision.leavesNothing('COALESCE($6::text[], state.allowed)')} THEN 'scope_widened'
       WHEN ${redecision.isOutdated} THEN 'decide_again'
+      WHEN state.configuration_version <> $27::bigint THEN 'proof_rules_changed'
       WHEN token.rotated_at IS NULL THEN 'rotate'
       ELSE 'grace'
     END AS verdict FROM token, state),
@@ -93,8 +100,9 @@ const rotateStatement = hotStatement({
     UPDATE refresh_tokens SET grace_replays = grace_replays + 1
     WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'refresh_grace_exhausted')),
   untold AS (
-    SELECT 1 FROM verdict, state WHERE verdict NOT IN ('rotate', 'grace', 'decide_again') AND (state.grant_refusal IS NOT NULL
-      OR verdict IN ('refresh_token_expired', 'refresh_token_of_other_issuer', 'refresh_token_of_other_client', 'refresh_token_of_other_key'))),
+    SELECT 1 FROM verdict, state WHERE verdict NOT IN ('rotate', 'grace', ${again}) AND (state.grant_refusal IS NOT NULL
+      OR verdict IN ('refresh_token_expired', 'refresh_token_of_other_issuer', 'refresh_token_of_other_client', 'refresh_token_of_other_key',
+        'refresh_token_not_offered', 'resource_not_of_grant', 'scope_widened', 'grant_policy_denies'))),
   noted AS (
     UPDATE refresh_tokens SET refused_at = $2 WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM untold)
       AND (refused_at IS NULL OR refused_at <= $2 - interval '${refusalToldEverySeconds} seconds')
@@ -109,10 +117,11 @@ const rotateStatement = hotStatement({
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'rotate' THEN 'token_refreshed' WHEN verdict = 'grace' THEN 'token_refresh_repeated' ELSE 'token_refresh_refused' END,
-      state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id, COALESCE($6::text[], state.allowed),
+      state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id,
+      CASE WHEN verdict = 'grant_policy_denies' THEN state.scopes ELSE COALESCE($6::text[], state.allowed) END,
       CASE WHEN verdict NOT IN ('rotate', 'grace') THEN verdict END,
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)) || ${redecision.told}, $11, $12
-    FROM outcome, state WHERE verdict <> 'decide_again'
+    FROM outcome, state WHERE verdict NOT IN (${again})
       AND (NOT EXISTS (SELECT 1 FROM untold) OR EXISTS (SELECT 1 FROM noted) OR EXISTS (SELECT 1 FROM killed)))
   SELECT caller.is_current, outcome.verdict, state.*, turned.successor_key_version, ${claimsToDecideAgain('outcome.verdict')}, ${notified}
   FROM caller LEFT JOIN (outcome CROSS JOIN state LEFT JOIN turned ON outcome.verdict IN ('rotate', 'grace')) ON true`,
@@ -126,6 +135,8 @@ export type RotateRefreshToken = {
   readonly bindsRefreshTokens: boolean
   readonly successor: { readonly hash: CredentialHash; readonly keyVersion: number }
   readonly redecision: Redecision | undefined
+  /** The version of the configuration by which no proof of a key was needed. `undefined`: one was sent. */
+  readonly proofNotNeededBy: number | undefined
   readonly eventId: string
   readonly now: Instant
   readonly asked: Asked
@@ -133,7 +144,7 @@ export type RotateRefreshToken = {
 
 export type Rotation =
   | { readonly kind: 'rotated'; readonly grant: DecidedRow; readonly successorKeyVersion: number }
-  | { readonly kind: 'decide_again'; readonly grant: DecidedRow }
+  | { readonly kind: 'decide_again' | 'proof_rules_changed'; readonly grant: DecidedRow }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: RefreshRefusal }
 
@@ -141,8 +152,8 @@ type Row = DecidedRow & { readonly is_current: boolean; readonly verdict: string
 
 /**
  * Rotates a refresh token: of twins that arrive together one rotates and the others get the same successor. A replay after the grace,
- * too many within it, or one without the key that the successor was bound to, revokes the grant. `client_changed` and `decide_again` have
- * changed nothing: authenticate or decide, then call again.
+ * too many within it, or one without the key that the successor was bound to, revokes the grant. `client_changed`, `decide_again` and
+ * `proof_rules_changed` have changed nothing: authenticate, decide or look whether a proof is needed, then call again.
  */
 export async function rotateRefreshToken(hot: HotDb, rotate: RotateRefreshToken): Promise<Rotation> {
   const { presented, successor, asked } = rotate
@@ -152,11 +163,12 @@ export async function rotateRefreshToken(hot: HotDb, rotate: RotateRefreshToken)
     ...[presented.resource, successor.hash, successor.keyVersion, rotate.eventId, asked.requestId, asked.address],
     ...[...redecisionParameters(rotate.redecision), presented.clientVersion],
     ...[provenKey?.thumbprint, ...proofParameters(provenKey), rotate.bindsRefreshTokens ? provenKey?.thumbprint : null],
+    rotate.proofNotNeededBy ?? null,
   ])
   const row = rows[0]
   if (!row?.is_current) return { kind: 'client_changed' }
   if (row.verdict === null) return { kind: 'refused', reason: 'refresh_token_unknown' }
-  if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
+  if (row.verdict === 'decide_again' || row.verdict === 'proof_rules_changed') return { kind: row.verdict, grant: row }
   if (row.successor_key_version === null) return { kind: 'refused', reason: row.verdict as RefreshRefusal }
   return { kind: 'rotated', grant: row, successorKeyVersion: row.successor_key_version }
 }

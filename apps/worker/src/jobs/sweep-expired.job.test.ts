@@ -41,6 +41,7 @@ const redeemAt = async (code: string, at: Instant) =>
     bindsRefreshTokens: false,
     refreshTokenHash: hashOf(randomUUID()),
     redecision: undefined,
+    proofNotNeededBy: undefined,
     eventId: randomUUID(),
     now: at,
     asked: { requestId: 'test', address: '127.0.0.1' },

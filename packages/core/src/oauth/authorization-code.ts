@@ -4,6 +4,7 @@ import type { ClientId, CredentialHash, GrantId, IssuerId, TenantId } from '../t
 import { type Caller, type CallerState, isSameClient } from './caller.js'
 import type { KeyThumbprint, ProvenKey } from './dpop-proof.js'
 import { codeTtlSeconds, findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
+import { leavesNothing } from './scope-ceiling.js'
 import type { TokenErrorReason } from './token-error.js'
 
 export const codePrefix = 'dbc_'
@@ -35,9 +36,16 @@ export const openCode = (
 
 export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'expiresAt' | 'dpopKey'> & {
   readonly redeemed: boolean
+  readonly scopes: readonly string[]
   readonly audience: string
+  /** What an admin has limited the client to; empty: to nothing. */
+  readonly scopeCeiling: readonly string[]
+  /** Its issuer may mint for its resource. */
+  readonly mintable: boolean
   /** The policy version and claims version of the grant are the present ones. */
   readonly decisionIsCurrent: boolean
+  /** No proof of a key was needed by rules that are no longer the present ones. */
+  readonly proofRulesChanged: boolean
   /** The proof that was sent with it has been believed before. */
   readonly proofUsed: boolean
   readonly grant: GrantState
@@ -61,11 +69,11 @@ export type CodeRefusal =
     >
   | GrantRefusal
 
-export type CodeVerdict = CodeRefusal | 'redeem' | 'decide_again' | 'client_changed'
+export type CodeVerdict = CodeRefusal | 'redeem' | 'decide_again' | 'proof_rules_changed' | 'client_changed'
 
 /**
- * Says what becomes of a presented code. `client_changed` and `decide_again` change nothing: the client has to prove itself again, or policy
- * to decide again, before anything is judged or issued.
+ * Says what becomes of a presented code. `client_changed`, `decide_again` and `proof_rules_changed` change nothing: the client has to prove itself
+ * again, policy to decide again, or it has to be looked up again whether a proof of a key is needed, before anything is judged or issued.
  *
  * A second use means that somebody else has seen the code and we cannot tell thief from owner, so it is judged first and
  * revokes the grant (`revokesGrant`), whoever presents it. A proof is used up only by what succeeds, so that is judged last. The hot statement of `store/authorization-codes` holds the same
@@ -81,6 +89,7 @@ export function judgeCode(code: CodeState, presented: CodePresented, now: Instan
   const refusal = findCodeRefusal(code, presented, now)
   if (refusal) return refusal
   if (!code.decisionIsCurrent) return 'decide_again'
+  if (code.proofRulesChanged) return 'proof_rules_changed'
   return code.proofUsed ? 'dpop_proof_replayed' : 'redeem'
 }
 
@@ -93,7 +102,9 @@ function findCodeRefusal(code: CodeState, presented: CodePresented, now: Instant
   if (code.codeChallenge !== presented.codeChallenge) return 'pkce_mismatch'
   if (code.dpopKey !== undefined && code.dpopKey !== presented.provenKey?.thumbprint) return 'code_of_other_key'
   if (presented.resource !== undefined && presented.resource !== code.audience) return 'resource_not_of_grant'
-  return findGrantRefusal(code.grant, now)
+  const dead = findGrantRefusal(code.grant, now)
+  if (dead) return dead
+  return !code.mintable || leavesNothing(code.scopes, code.scopeCeiling) ? 'grant_policy_denies' : undefined
 }
 
 export const revokesGrant = (refusal: string): boolean => refusal === 'code_replayed' || refusal === 'refresh_token_stolen'

@@ -32,7 +32,10 @@ const token: RefreshTokenState = {
   refreshOffered: true,
   scopes: ['read', 'write'],
   audience: 'https://mcp.example',
+  scopeCeiling: [],
+  mintable: true,
   decisionIsCurrent: true,
+  proofRulesChanged: false,
   proofUsed: false,
   grant,
   caller: { clientVersion: 7 },
@@ -94,10 +97,24 @@ test.each([
   { when: 'it expires now', changed: { expiresAt: now }, verdict: 'refresh_token_expired' },
   { when: 'its client may no longer refresh', changed: { refreshOffered: false }, verdict: 'refresh_token_not_offered' },
   { when: 'policy has changed', changed: { decisionIsCurrent: false }, verdict: 'decide_again' },
+  { when: 'the rules about proofs have changed', changed: { proofRulesChanged: true }, verdict: 'proof_rules_changed' },
+  { when: 'the ceiling of its client leaves some', changed: { scopeCeiling: ['write', 'admin'] }, verdict: 'rotate' },
+  { when: 'the ceiling of its client leaves none', changed: { scopeCeiling: ['admin'] }, verdict: 'grant_policy_denies' },
+  { when: 'it has no scope left', changed: { scopes: [] }, verdict: 'grant_policy_denies' },
+  { when: 'its issuer may mint no longer', changed: { mintable: false }, verdict: 'grant_policy_denies' },
   { when: 'another client has it', changed: { clientId: 'other' as ClientId }, verdict: 'refresh_token_of_other_client' },
   { when: 'it is of another issuer', changed: { issuerId: 'other' as IssuerId }, verdict: 'refresh_token_of_other_issuer' },
 ])('a refresh token is judged $verdict when $when', ({ changed, verdict }) => {
   expect(judgeRefresh({ ...token, ...changed }, presented, now)).toBe(verdict)
+})
+
+test.each([
+  { when: 'some of it is under the ceiling', asked: ['read', 'write'], ceiling: ['read'], verdict: 'rotate' },
+  { when: 'none of it is under the ceiling', asked: ['write'], ceiling: ['read'], verdict: 'scope_widened' },
+  { when: 'nothing at all is left', asked: ['write'], ceiling: ['admin'], verdict: 'grant_policy_denies' },
+  { when: 'it was not granted, whatever the ceiling', asked: ['read', 'admin'], ceiling: ['read', 'admin'], verdict: 'scope_widened' },
+])('a scope that is asked for at a refresh is judged $verdict when $when', ({ asked, ceiling, verdict }) => {
+  expect(judgeRefresh({ ...token, scopeCeiling: ceiling }, { ...presented, scopes: asked as Scope[] }, now)).toBe(verdict)
 })
 
 const key = (thumbprint: string) => ({ thumbprint, jti: 'j', rememberUntil: now }) as unknown as ProvenKey

@@ -14,6 +14,7 @@ import { type Caller, type CallerState, isSameClient } from './caller.js'
 import type { KeyThumbprint, ProvenKey } from './dpop-proof.js'
 import { frontTenantPart, nameOfTenant } from './front-credential.js'
 import { findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
+import { leavesNothing } from './scope-ceiling.js'
 import type { TokenErrorReason } from './token-error.js'
 
 export const refreshPrefix = 'dbr_'
@@ -47,8 +48,14 @@ export type RefreshTokenState = {
   readonly refreshOffered: boolean
   readonly scopes: readonly string[]
   readonly audience: string
+  /** What an admin has limited the client to; empty: to nothing. */
+  readonly scopeCeiling: readonly string[]
+  /** Its issuer may mint for its resource. */
+  readonly mintable: boolean
   /** The policy version and claims version of the grant are the present ones. */
   readonly decisionIsCurrent: boolean
+  /** No proof of a key was needed by rules that are no longer the present ones. */
+  readonly proofRulesChanged: boolean
   /** The proof that was sent with it has been believed before. */
   readonly proofUsed: boolean
   readonly grant: GrantState
@@ -65,13 +72,14 @@ export type RefreshPresented = Caller & {
 export type RefreshRefusal =
   | Extract<TokenErrorReason, `refresh_${string}` | 'scope_widened' | 'resource_not_of_grant' | 'dpop_proof_replayed'>
   | GrantRefusal
-export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again' | 'client_changed'
+export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again' | 'proof_rules_changed' | 'client_changed'
 
 /**
  * Says what becomes of a presented refresh token. `client_changed`: the client has to prove itself again before anything is judged.
  * `decide_again`: nothing is wrong, but policy or claims have changed since the grant was decided, so policy decides before anything is
- * issued. Neither changes anything. The hot statement of `store/refresh-tokens` holds the same
- * conditions in the same order.
+ * issued. `proof_rules_changed`: whether a proof of a key is needed has to be looked up again. None of them changes anything, and neither does a
+ * refusal: a token that was refused is as good afterwards as it was before, so that nobody who has to try again is taken for a thief. The hot
+ * statement of `store/refresh-tokens` holds the same conditions in the same order.
  *
  * The key is judged before any replay: whoever has the token and not the key can neither use it, nor have its family revoked. A token without
  * a key, whose successor was bound to one, was in two hands if it comes again without that key: that is theft, also inside the grace. A proof
@@ -98,8 +106,12 @@ function judgeToken(token: RefreshTokenState, presented: RefreshPresented, now: 
   if (now >= token.expiresAt) return 'refresh_token_expired'
   if (!token.refreshOffered) return 'refresh_token_not_offered'
   if (presented.resource !== undefined && presented.resource !== token.audience) return 'resource_not_of_grant'
-  if (presented.scopes?.some((scope) => !token.scopes.includes(scope))) return 'scope_widened'
+  const { scopes, scopeCeiling } = token
+  if (!token.mintable || leavesNothing(scopes, scopeCeiling)) return 'grant_policy_denies'
+  if (presented.scopes?.some((scope) => !scopes.includes(scope)) || leavesNothing(presented.scopes ?? scopes, scopeCeiling))
+    return 'scope_widened'
   if (!token.decisionIsCurrent) return 'decide_again'
+  if (token.proofRulesChanged) return 'proof_rules_changed'
   if (token.proofUsed) return 'dpop_proof_replayed'
   return replay ?? 'rotate'
 }

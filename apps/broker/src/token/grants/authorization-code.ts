@@ -27,9 +27,8 @@ export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request
   const refreshToken = new Secret(formatRefreshToken(deps.random.uuid() as TokenFamilyId, deps.random.bytes(32), frontTenantOf(tenant)))
   const held = await issueAsDecidedNow<Redeemed>(deps, {
     context,
-    refusedAs: 'code_refused',
     scopes: undefined,
-    issue: (redecision) =>
+    issue: (judged) =>
       redeemCode(onHotPath(deps.database), {
         tenantId: tenant.id,
         codeHash: hashCredential(request.code),
@@ -42,7 +41,7 @@ export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request
         },
         bindsRefreshTokens: bindsRefreshTokens(client),
         refreshTokenHash: hashCredential(refreshToken),
-        redecision,
+        ...judged,
         eventId: deps.random.uuid(),
         now,
         asked: { requestId: http.requestId, address: http.address },

@@ -33,9 +33,8 @@ export const exchangeDeviceCode: Exchange<DeviceCodeRequest> = async (deps, cont
   let isCounted = false
   const held = await issueAsDecidedNow<Redeemed>(deps, {
     context,
-    refusedAs: 'code_refused',
     scopes: undefined,
-    issue: async (redecision) => {
+    issue: async (judged) => {
       const polled = await pollDeviceCode(onHotPath(deps.database), {
         tenantId: tenant.id,
         deviceCodeHash: deviceCodeHashAt(tenant, request.deviceCode),
@@ -48,7 +47,7 @@ export const exchangeDeviceCode: Exchange<DeviceCodeRequest> = async (deps, cont
         },
         bindsRefreshTokens: bindsRefreshTokens(client),
         refreshTokenHash: hashCredential(refreshToken),
-        redecision,
+        ...judged,
         isCounted,
         eventId: deps.random.uuid(),
         now,

@@ -28,16 +28,15 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
   const successor = successorBy(keyVersion)
   const held = await issueAsDecidedNow<Rotated>(deps, {
     context,
-    refusedAs: 'token_refresh_refused',
     scopes: request.scopes,
-    issue: (redecision) =>
+    issue: (judged) =>
       rotateRefreshToken(onHotPath(deps.database), {
         tenantId: tenant.id,
         tokenHash: hashCredential(request.refreshToken),
         presented: { ...callerOf(client), scopes: request.scopes, resource, provenKey },
         bindsRefreshTokens: bindsRefreshTokens(client),
         successor: { hash: hashCredential(successor), keyVersion },
-        redecision,
+        ...judged,
         eventId: deps.random.uuid(),
         now,
         asked: { requestId: http.requestId, address: http.address },
