@@ -167,7 +167,7 @@ describe('a server that goes on to another one', () => {
     const tokens = await oauth.processGenericTokenEndpointResponse(as, of, await request('acme'))
     expect(tokens).toMatchObject({ token_type: 'bearer', issued_token_type: accessToken, scope: 'documents:read' })
     const asResource = new Request(gateway.target, { headers: { authorization: `Bearer ${tokens.access_token}` } })
-    const told = { client_id: gateway.id, act: { sub: gateway.id }, tenant: 'acme' }
+    const told = { client_id: gateway.id, act: { sub: `acme.${gateway.id}` }, tenant: 'acme' }
     expect(await oauth.validateJwtAccessToken(as, asResource, gateway.target, insecure)).toMatchObject(told)
     await expect(oauth.processGenericTokenEndpointResponse(as, of, await request('globex'))).rejects.toThrow()
   })
