@@ -174,7 +174,7 @@ const alsoAtFront: Readonly<Record<string, number>> = {
   'Authorization endpoint': 31,
   'Pushed authorization requests': 15,
   'Clients that describe themselves': 23,
-  'Dynamic registration': 10,
+  'Dynamic registration': 11,
   'Token endpoint': 17,
   'What access tokens say': 4,
   'What ID tokens say': 6,

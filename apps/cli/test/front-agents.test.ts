@@ -167,7 +167,7 @@ describe('a server that goes on to another one', () => {
     const tokens = await oauth.processGenericTokenEndpointResponse(as, of, await request('acme'))
     expect(tokens).toMatchObject({ token_type: 'bearer', issued_token_type: accessToken, scope: 'documents:read' })
     const asResource = new Request(gateway.target, { headers: { authorization: `Bearer ${tokens.access_token}` } })
-    const told = { client_id: gateway.id, act: { sub: gateway.id }, tenant: 'acme' }
+    const told = { client_id: gateway.id, act: { sub: `acme.${gateway.id}` }, tenant: 'acme' }
     expect(await oauth.validateJwtAccessToken(as, asResource, gateway.target, insecure)).toMatchObject(told)
     await expect(oauth.processGenericTokenEndpointResponse(as, of, await request('globex'))).rejects.toThrow()
   })
@@ -186,7 +186,7 @@ describe('a server that goes on to another one', () => {
   it('is let in with the company and who acts, and no more by the same guard after the vendor has ended the client', async () => {
     const config = await configured(gateway.id, gateway.secret)
     const { access_token: token } = await openid.genericGrantRequest(config, grantType('token-exchange'), asked(await hers('acme')))
-    const letIn = { ok: true, value: { actors: [gateway.id], tenant: 'acme' } }
+    const letIn = { ok: true, value: { actors: [`acme.${gateway.id}`], tenant: 'acme' } }
     expect(await guard.check(`Bearer ${token}`, ['documents:read'])).toMatchObject(letIn)
     expect((await product.admin('POST', `/front-issuer/clients/${gateway.id}/kill`, { reason: 'a test' })).status).toBe(200)
     await expect.poll(async () => (await guard.check(`Bearer ${token}`)).ok, { timeout: 20_000, interval: 100 }).toBe(false)

@@ -40,7 +40,7 @@ it('openid-client gets a token for the company that it names, by a secret and by
     const { access_token: token, scope } = await openid.clientCredentialsGrant(config, asked())
     expect(scope).toBe('documents:read')
     const judged = await guard.check(`Bearer ${token}`, [])
-    expect(judged.ok && [judged.value.tenant, judged.value.subject]).toEqual(['acme', id])
+    expect(judged.ok && [judged.value.tenant, judged.value.subject, judged.value.clientId]).toEqual(['acme', `acme.${id}`, id])
     await expect(openid.clientCredentialsGrant(config, asked('globex'))).rejects.toMatchObject({
       error: 'unauthorized_client',
       status: 400,

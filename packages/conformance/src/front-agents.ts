@@ -48,7 +48,9 @@ export const frontAgentRequirements: readonly Requirement[] = [
     ask: async (target) => {
       const exchanged = await exchange(target, (await someTokens(atFront(target))).accessToken)
       isOfTenant(target, exchanged)
-      assert.deepEqual(claimsOf(String(exchanged.json['access_token']))['act'], { sub: target.frontGateway.id })
+      assert.deepEqual(claimsOf(String(exchanged.json['access_token']))['act'], {
+        sub: `${slugOf(target.issuer)}.${target.frontGateway.id}`,
+      })
     },
   },
   {

@@ -161,9 +161,18 @@ export const frontIssuerRequirements: readonly Requirement[] = [
     ask: async (target) => {
       const { status, json } = await post(`${target.front}/token`, machineForm(target, { tenant: slugOf(target.issuer) }))
       assert.equal(status, 200)
-      const { iss, tenant, sub, client_id: client } = claimsOf(String(json['access_token']))
-      assert.deepEqual([iss, tenant, sub, client], [target.front, slugOf(target.issuer), target.frontMachine.id, target.frontMachine.id])
+      const { iss, tenant, client_id: client } = claimsOf(String(json['access_token']))
+      assert.deepEqual([iss, tenant, client], [target.front, slugOf(target.issuer), target.frontMachine.id])
       assert.equal(json['refresh_token'], undefined)
+    },
+  },
+  {
+    section: 'RFC 9068 §5',
+    level: 'MUST NOT',
+    says: 'names at the front issuer a client of two tenants by one subject: the tenant is a part of it',
+    ask: async (target) => {
+      const { json } = await post(`${target.front}/token`, machineForm(target, { tenant: slugOf(target.issuer) }))
+      assert.equal(claimsOf(String(json['access_token']))['sub'], `${slugOf(target.issuer)}.${target.frontMachine.id}`)
     },
   },
   {

@@ -1,6 +1,15 @@
 /** Clients that register themselves: what they are told, what they may change, and what is worth nothing without their token. */
 import assert from 'node:assert/strict'
-import { type Answered, authorizeUrl, type Requirement, refusedWith, type StatementChange, type Target } from './requirement.js'
+import {
+  type Answered,
+  authorizeUrl,
+  claimsOf,
+  type Requirement,
+  refusedWith,
+  type StatementChange,
+  someTokens,
+  type Target,
+} from './requirement.js'
 
 const metadata = {
   client_name: 'Conformance',
@@ -98,6 +107,21 @@ export const registrationRequirements: readonly Requirement[] = [
       const [first, second] = await Promise.all([aRegistered(target), aRegistered(target)])
       assert.notEqual(first.id, second.id)
       assert.notEqual(first.token, second.token)
+    },
+  },
+  {
+    section: 'RFC 9700 §4.15.1',
+    level: 'SHOULD',
+    says: 'makes up the client_id of whoever registers itself, who asks in vain for the sub of a person',
+    ask: async (target) => {
+      const { sub } = claimsOf((await someTokens(target)).accessToken)
+      assert.equal(typeof sub, 'string')
+      const { status, json } = await register(target, { ...metadata, client_id: sub })
+      assert.equal(status, 201)
+      assert.ok(
+        typeof json['client_id'] === 'string' && !json['client_id'].toLowerCase().startsWith(String(sub)),
+        String(json['client_id']),
+      )
     },
   },
   {

@@ -15,6 +15,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { machineAccessShape } from '@drawbridge/core/oauth/machine-access'
+import { couldBePersons } from '@drawbridge/core/oauth/machine-subject'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { subjectTypeOf, subjectTypes } from '@drawbridge/core/oauth/subject-type'
@@ -207,6 +208,10 @@ export const newClient = z
     clientId: z
       .string()
       .regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -, and neither . nor ..')
+      .refine(
+        (id) => !couldBePersons(id),
+        'no UUID and no 256 bits in base64url: a token of its own could be taken for a person’s, RFC 9700 §4.15',
+      )
       .optional()
       .describe('Made up when absent'),
     name,

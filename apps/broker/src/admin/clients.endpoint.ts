@@ -71,7 +71,7 @@ const create = adminEndpoint({
     const sector = await checkSectorDocument(clientFetchesOf(deps.fetchSafely).ofVouchedFor, body)
     if (!sector.ok) return refuseAdmin('sector_identifier_unusable', [{ path: 'sectorIdentifierUri', message: sector.error }])
     const secret = authMethod.startsWith('client_secret') ? deps.random.token() : undefined
-    const id = (clientId ?? deps.random.uuid()) as ClientId
+    const id = (clientId ?? `dbp_${deps.random.uuid()}`) as ClientId
     const client = await inTenant(deps.database, tenant.id, async (db) => {
       const stored = await insertClient(db, tenant.id, {
         ...body,

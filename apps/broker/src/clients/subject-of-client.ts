@@ -1,13 +1,22 @@
 /**
  * By which `sub` a client is told of a person: in ID tokens, at userinfo and in logout tokens. What resource servers are told is another matter: each
  * access token names the person by the `sub` that revocation notices name her by, whichever client brings it. docs/adr/0082
+ *
+ * And by which `sub` resource servers are told of the client itself. docs/adr/0119
  */
 import type { Client } from '@drawbridge/core/oauth/client'
+import type { NamedAt } from '@drawbridge/core/oauth/machine-subject'
 import { generatePairwiseKey, pairwiseSubject } from '@drawbridge/crypto/pairwise-subject'
 import { insertPairwiseKey, type SealedPairwiseKey } from '@drawbridge/store/pairwise-keys'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+
+/** Where a client is named that acts in its own name, or for a person. */
+export const namedAt = ({ slug, issuer }: Pick<ResolvedTenant, 'slug' | 'issuer'>): NamedAt => ({
+  tenant: slug,
+  isFront: issuer.kind !== 'tenant',
+})
 
 export async function subjectToldTo(
   deps: BrokerDeps,

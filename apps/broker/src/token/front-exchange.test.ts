@@ -32,10 +32,12 @@ describe.each(['acme', 'globex'] as const)('what a person of %s gave her client 
     expect([status, body['error']]).toEqual([200, undefined])
     const of = decodeJwt(token)
     expect(claimsOf(body)).toMatchObject({
-      ...{ iss: aFrontUrl, tenant: company, aud: behindIt, client_id: aGateway, act: { sub: aGateway }, sub: of.sub },
+      ...{ iss: aFrontUrl, tenant: company, aud: behindIt, client_id: aGateway, act: { sub: `${company}.${aGateway}` }, sub: of.sub },
       parents: [{ gid: of['gid'], client_id: aSharedClient }],
     })
-    expect(await gateway.introspect(`front for ${company}`, body['access_token'])).toMatchObject({ body: { active: true, sub: of.sub } })
+    expect(await gateway.introspect(`front for ${company}`, body['access_token'])).toMatchObject({
+      body: { active: true, sub: of.sub, act: { sub: `${company}.${aGateway}` } },
+    })
     expect(await gateway.introspect(company, body['access_token'])).toMatchObject({ status: 200, body: { active: false } })
     expect((await world.introspectAt(`front for ${company}`, String(body['access_token']))).body).toEqual({ active: false })
   })

@@ -226,7 +226,7 @@ describe('machine access', () => {
       iss: aFrontUrl,
       aud: aSharedResource,
       tenant: 'acme',
-      sub: worker.id,
+      sub: `acme.${worker.id}`,
       client_id: worker.id,
       scope: 'read',
     })

@@ -11,6 +11,7 @@ import {
 import type { Ancestor } from '@drawbridge/core/oauth/actor'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { KeyThumbprint } from '@drawbridge/core/oauth/dpop-proof'
+import { canBeNamed, machineSubject } from '@drawbridge/core/oauth/machine-subject'
 import { accessTokenUrn } from '@drawbridge/core/oauth/token-type'
 import { evidenceFor, strengthOf } from '@drawbridge/core/policy/strength'
 import type { Secret } from '@drawbridge/core/secret'
@@ -18,7 +19,7 @@ import type { ClientId, GrantId } from '@drawbridge/core/tenant/ids'
 import { leftHalfHash } from '@drawbridge/crypto/hash'
 import { signJwtAside } from '@drawbridge/crypto/jwt'
 import { epochsOf, type GrantStateRow } from '@drawbridge/store/grants'
-import { subjectToldTo } from '../clients/subject-of-client.js'
+import { namedAt, subjectToldTo } from '../clients/subject-of-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
@@ -58,8 +59,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
   const current = await deps.configuration.atVersion(tenant, grant.configuration_version)
   const key = current.signingKey('tokens')
   const issuance = issuanceOf(issuing, current)
-  const { issuer, slug } = current
-  const by: IssuedBy = { issuer: issuer.url, tenant: slug, jti: deps.random.uuid(), isFront: issuer.kind !== 'tenant' }
+  const by: IssuedBy = { issuer: current.issuer.url, jti: deps.random.uuid(), ...namedAt(current) }
   const claims = buildAccessTokenClaims(issuance, by, now)
   const accessToken = await signJwtAside(key, { typ: accessTokenType }, claims)
   const told = issuing.idToken && {
@@ -84,7 +84,7 @@ function issuanceOf(issuing: Issuing, tenant: ResolvedTenant): Issuance {
   return {
     grantId: grant.grant_id as GrantId,
     clientId: grant.client_id as ClientId,
-    subject: grant.subject_id ?? grant.client_id,
+    subject: grant.subject_id ?? subjectOfMachine(grant.client_id as ClientId, tenant),
     audience: grant.audience,
     scopes: issuing.scopes,
     epochs: epochsOf(grant),
@@ -99,6 +99,13 @@ function issuanceOf(issuing: Issuing, tenant: ResolvedTenant): Issuance {
     confirmation: issuing.confirmation,
     ancestors: issuing.ancestors,
   }
+}
+
+/** Whoever opens the grant has refused what could be a person's. @spec RFC 9700 §4.15 */
+function subjectOfMachine(client: ClientId, tenant: ResolvedTenant): string {
+  const at = namedAt(tenant)
+  if (!canBeNamed(client, at)) throw new Error('invariant broken: a client got a grant in its own name whose sub could be a person’s')
+  return machineSubject(client, at)
 }
 
 /** What the client asked for is told only while the vendor's present rules say that it is proved. */

@@ -8,13 +8,15 @@
 import { dpopAlgorithms } from '@drawbridge/core/oauth/dpop-proof'
 import { type JsonRefusal, oauthErrors } from '@drawbridge/core/oauth/error'
 import type { IntrospectedToken } from '@drawbridge/core/oauth/introspection'
+import { machineSubject } from '@drawbridge/core/oauth/machine-subject'
 import { readPresentedToken, type TokenScheme, tokenSchemeOf, type Userinfo } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
+import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { type AskedOfGrant, findPersonBehind, type PersonBehind } from '@drawbridge/store/userinfo'
 import { withNonce } from '../clients/dpop.js'
-import { subjectToldTo } from '../clients/subject-of-client.js'
+import { namedAt, subjectToldTo } from '../clients/subject-of-client.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -51,7 +53,7 @@ async function answerBearer(
   if (!claimed.ok) return claimed
   const asked = { tenantId: tenant.id, issuerId: tenant.issuer.id, grantId: read.grantId, now: deps.clock.now() }
   const person = await findSettled(deps, tenant, asked, http.requestId)
-  if (!person || person.unsettled || !isOf(read, person)) return err({ reason: 'userinfo_token_refused' })
+  if (!person || person.unsettled || !isOf(read, person, tenant)) return err({ reason: 'userinfo_token_refused' })
   const current = await deps.configuration.atVersion(tenant, person.configurationVersion)
   if (current !== tenant && !readAccessToken(deps, current, presented.token)) return err({ reason: 'userinfo_token_refused' })
   // What the tenant demands of proofs may be otherwise since.
@@ -88,9 +90,9 @@ async function findSettled(
 }
 
 /** Alive, and of the very grant. */
-const isOf = (token: IntrospectedToken, person: PersonBehind): boolean =>
+const isOf = (token: IntrospectedToken, person: PersonBehind, tenant: ResolvedTenant): boolean =>
   token.audience === person.audience &&
-  token.claims['sub'] === (person.subjectId ?? person.clientId) &&
+  token.claims['sub'] === (person.subjectId ?? machineSubject(person.clientId as ClientId, namedAt(tenant))) &&
   token.claims['client_id'] === person.clientId &&
   !isBelowBarrier(token.epochs, person.epochs)
 

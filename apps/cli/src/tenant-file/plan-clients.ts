@@ -1,4 +1,5 @@
 /** Clients that an admin registers, of a file and of a tenant. What introduced itself is nobody's to declare. */
+import { couldBePersons } from '@drawbridge/core/oauth/machine-subject'
 import { differencesOf, isSame } from './differences.js'
 import type { LiveClient } from './live-tenant.js'
 import { type Change, type Compared, type Planned, type Step, together } from './plan-change.js'
@@ -67,6 +68,11 @@ function planClient(client: FileClient, index: number, all: readonly LiveClient[
   const { clientId, blocked } = client
   const what = `client ${clientId}`
   const live = all.find((each) => each.clientId === clientId)
+  if (live === undefined && couldBePersons(clientId))
+    return {
+      changes: [],
+      impossible: [{ path: ['clients', index, 'clientId'], say: 'a person’s `sub` could read so: no UUID and no 256 bits in base64url' }],
+    }
   if (live === undefined) return { changes: [create(client)] }
   if (live.kind !== 'preregistered')
     return {

@@ -13,6 +13,7 @@ export const idTokenTtlSeconds = 300
 export type Issuance = {
   readonly grantId: GrantId
   readonly clientId: ClientId
+  /** The person, or the client that acts in its own name. */
   readonly subject: string
   readonly audience: string
   readonly scopes: readonly string[]
@@ -37,7 +38,7 @@ export type IssuedBy = {
   readonly issuer: Issuer
   readonly tenant: TenantSlug
   readonly jti: string
-  /** The front issuer speaks for many tenants: its ID tokens say for which, too. */
+  /** The front issuer speaks for many tenants: its ID tokens say for which, too, and its tokens name clients with the tenant. */
   readonly isFront?: boolean | undefined
 }
 
@@ -91,18 +92,18 @@ export function buildAccessTokenClaims(issuance: Issuance, by: IssuedBy, now: In
     ...(issuance.connectionId === undefined ? {} : { connection: issuance.connectionId }),
     ...authentication(issuance),
     ...(issuance.confirmation === undefined ? {} : { cnf: { jkt: issuance.confirmation } }),
-    ...delegation(issuance),
+    ...delegation(issuance, by),
   }
 }
 
-function delegation({ clientId, ancestors, epochs }: Issuance): Pick<AccessTokenClaims, 'act' | 'parents'> {
+function delegation({ clientId, ancestors, epochs }: Issuance, by: IssuedBy): Pick<AccessTokenClaims, 'act' | 'parents'> {
   if (ancestors === undefined || ancestors.length === 0) return {}
   const parents = ancestors.map(({ grantId, clientId: client, grantEpoch, clientEpoch }) => ({
     gid: grantId,
     client_id: client,
     epochs: formatEpochs({ ...epochs, client: clientEpoch, grant: grantEpoch }),
   }))
-  return { act: buildActor(clientId, ancestors), parents }
+  return { act: buildActor(clientId, ancestors, by), parents }
 }
 
 /** Rounded down to the second: a token never outlives its grant by a fraction. */

@@ -66,6 +66,13 @@ export const tokenErrors = {
     spec: 'RFC 6749 §4.4, §5.2',
     say: 'the company gives this client nothing of this resource in its own name; its administrators can, by machine access',
   },
+  client_named_like_person: {
+    code: 'unauthorized_client',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 9700 §4.15, RFC 9068 §5',
+    say: 'the client_id of this client has the form of the `sub` of a person, so that a token of its own could be taken for hers; its administrators can register it under another client_id',
+  },
   registration_way_closed: {
     code: 'unauthorized_client',
     status: 400,

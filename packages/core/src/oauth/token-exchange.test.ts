@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { instant, toSeconds } from '../instant.js'
-import type { ClientId, Scope } from '../tenant/ids.js'
+import type { ClientId, Scope, TenantSlug } from '../tenant/ids.js'
 import { buildActor } from './actor.js'
 import { exchangeLimits, findPermission, reachedFrom, tokenExchangeFromJson, tokenExchangeShape } from './exchange-permission.js'
 import { narrowToExchanged, readSubjectToken } from './token-exchange.js'
@@ -33,8 +33,13 @@ test('whatever is asked for, nothing is left that one of the limits lacks', () =
 
 test('who acts stands outside, whoever acted before within, and the client of the person nowhere', () => {
   const of = (...clients: string[]) => clients.map((clientId) => ({ clientId: clientId as ClientId }))
-  expect(buildActor('one' as ClientId, of('hers'))).toEqual({ sub: 'one' })
-  expect(buildActor('three' as ClientId, of('two', 'one', 'hers'))).toEqual({ sub: 'three', act: { sub: 'two', act: { sub: 'one' } } })
+  const at = { tenant: 'acme' as TenantSlug }
+  expect(buildActor('one' as ClientId, of('hers'), at)).toEqual({ sub: 'one' })
+  const three = buildActor('three' as ClientId, of('two', 'one', 'hers'), at)
+  expect(three).toEqual({ sub: 'three', act: { sub: 'two', act: { sub: 'one' } } })
+  // At the front they are clients of one tenant.
+  const atFront = buildActor('two' as ClientId, of('one', 'hers'), { ...at, isFront: true })
+  expect(atFront).toEqual({ sub: 'acme.two', act: { sub: 'acme.one' } })
 })
 
 const now = instant(1_800_000_000_000)

@@ -1,6 +1,7 @@
 /** Grant type client_credentials: a client that an admin registered acts in its own name. One statement, one access token. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { decideOwnAccess } from '@drawbridge/core/oauth/client-credentials'
+import { canBeNamed } from '@drawbridge/core/oauth/machine-subject'
 import type { ClientCredentialsRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
@@ -10,6 +11,7 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
 import { findShut } from '../../clients/find-shut.js'
+import { namedAt } from '../../clients/subject-of-client.js'
 import type { Exchange } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 
@@ -22,6 +24,7 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
   { tenant: known, client, provenKey, http, now },
   request,
 ) => {
+  if (!canBeNamed(client.id, namedAt(known))) return ifUnchanged(deps, client, err({ reason: 'client_named_like_person' }))
   let tenant = known
   for (let round = 0; round < mostDecisions; round += 1) {
     const missing = findMissingProof({ client, provenKey }, tenant)

@@ -9,6 +9,7 @@
  * server that it was sent to. That one proves itself, and gets a token that is bound to a key of its own, so that the binding is never taken away.
  */
 import { type ExchangePermission, findPermission } from '@drawbridge/core/oauth/exchange-permission'
+import { canBeNamed } from '@drawbridge/core/oauth/machine-subject'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import {
   decideExchange,
@@ -30,6 +31,7 @@ import { claimSourcesOf } from '../../admission/claim-sources.js'
 import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
 import { findShut } from '../../clients/find-shut.js'
+import { namedAt } from '../../clients/subject-of-client.js'
 import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
 import { auditRefusal } from '../audit-refusal.js'
@@ -98,6 +100,7 @@ const settle = (deps: BrokerDeps, { tenant, http, now }: ExchangeContext, grant:
 function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: ExchangeRequest): Result<Asked, Refusal> {
   const { tenant, client, now } = context
   if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
+  if (!canBeNamed(client.id, namedAt(tenant))) return err({ reason: 'client_named_like_person' })
   const shut = findShut(tenant, client)
   if (shut) return err(shut)
   const missing = findMissingProof(context, tenant)
