@@ -22,7 +22,8 @@ type Shown = {
   readonly steps: readonly { readonly what: string; readonly milliseconds: number | null }[]
   readonly receivers: readonly { readonly acknowledgedAt: string | null }[]
 }
-const drill = (...flags: string[]) => run(['drill', 'acme', acme.connection, acme.resource, ...flags], environment)
+const drillOf = (resource: string, ...flags: string[]) => run(['drill', 'acme', acme.connection, resource, ...flags], environment)
+const drill = (...flags: string[]) => drillOf(acme.resource, ...flags)
 const drilled = async (...flags: string[]): Promise<Shown> => JSON.parse((await drill('--json', ...flags)).output)
 const tokens = async () => {
   const { scimTokens } = (await product.admin('GET', '/tenants/acme/scim-tokens')).json as {
@@ -56,6 +57,31 @@ it('people read it as a table', async () => {
   const { code, output } = await drill()
   expect(code).toBe(0)
   expect(output).toMatch(/^what +ms\nThe answer: .* \d+\n/)
+}, 60_000)
+
+const unguarded = 'https://unguarded.example/mcp'
+
+it('fails where no guard of the resource listens, though another’s has acknowledged and nobody else is waited for', async () => {
+  const made = await product.admin('POST', '/shared-resources', {
+    ...{ identifier: unguarded, name: 'Unguarded', scopes: [{ name: 'read', description: 'Read', tier: 'read' }] },
+  })
+  expect(made.status).toBe(201)
+  expect((await product.admin('POST', `/tenants/acme/shared-resources/${String(made.json['id'])}`)).status).toBeLessThan(300)
+  const { code, output } = await drillOf(unguarded, '--json')
+  expect(JSON.parse(output)).toMatchObject({
+    isDead: false,
+    receivers: [expect.objectContaining({ resource: product.mcpUrl, acknowledgedAt: expect.any(String) })],
+  })
+  expect(code).toBe(1)
+  expect((await drillOf(unguarded)).output).toContain(`NOT dead at ${unguarded}: no guard of this resource listens`)
+}, 60_000)
+
+it('fails where nobody listens at all: nobody has to hear of it, and her access token is believed until it ends', async () => {
+  await product.started.parts.find(({ name }) => name === 'example MCP server')?.stop()
+  const { code, output } = await drill('--json')
+  expect(JSON.parse(output)).toMatchObject({ isDead: false, receivers: [] })
+  expect(code).toBe(1)
+  expect((await drill()).output).toContain(`NOT dead at ${product.mcpUrl}: no guard of this resource listens`)
 }, 60_000)
 
 it('fails, and says so, where a guard does not answer in time', async () => {

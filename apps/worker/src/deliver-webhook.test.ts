@@ -175,19 +175,52 @@ it('that somebody is back comes behind the news that she was gone, and not at al
   expect(sequences).toEqual(sequences.toSorted((one, other) => one - other))
 })
 
-it('that an end is complete is told once, by whoever finds it so', async () => {
+const measured = async () => /^drawbridge_time_to_dead_seconds_count (\d+)/m.exec(await deps.metrics.print())?.[1] ?? '0'
+
+it('that an end is complete is told once: with the sweep where nobody had to hear of it, which is said and not measured', async () => {
   const { secret } = await anEndpoint(acme.tenant, '/acme', ['access.dead_everywhere'])
+  const before = await measured()
   const ada = await acme.aPerson(random.uuid())
   await end(acme, 'subject', ada)
   await sweep()
-  await sweepExpired(deps)
+  expect(receiver.heard.map(read)).toMatchObject([
+    { type: 'access.dead_everywhere', data: { tenant: 'acme', target: 'subject', targetId: ada, subject: ada, due: 0 } },
+  ])
   await sweepExpired(deps)
   await sweep()
-  expect(receiver.heard.map(read)).toMatchObject([
-    { type: 'access.dead_everywhere', data: { tenant: 'acme', target: 'subject', targetId: ada, subject: ada } },
-  ])
+  expect(receiver.heard).toHaveLength(1)
+  expect(await measured()).toBe(before)
   const [heard] = receiver.heard
   if (heard) expect(new Webhook(secret).verify(heard.body, heard.headers as Record<string, string>)).toBeDefined()
+})
+
+it('what two guards had to hear is complete after the second, says how many they were, and is measured', async () => {
+  await anEndpoint(acme.tenant, '/acme', ['access.dead_everywhere'])
+  const before = await measured()
+  const [first, second] = [random.uuid(), random.uuid()]
+  const [of] = await asOwner<{ resource: string; issuer: string }>(
+    fixture.ownerUrl,
+    'SELECT resource_id AS resource, issuer_id AS issuer FROM resource_issuers WHERE tenant_id = $1 LIMIT 1',
+    [acme.tenant],
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, opened_at, heard_at, issuer_tenant_id, issuer_id)
+     SELECT $1, id, $3, 'pod', $5, $5, $1, $4 FROM unnest($2::uuid[]) AS id`,
+    [acme.tenant, [first, second], of?.resource, of?.issuer, new Date(now)],
+  )
+  await end(acme, 'subject', await acme.aPerson(random.uuid()))
+  await sweep()
+  for (const stream of [first, second]) {
+    await sweepExpired(deps)
+    await sweep()
+    expect(receiver.heard).toEqual([])
+    await asOwner(fixture.ownerUrl, 'UPDATE notice_receipts SET acknowledged_at = $2 WHERE stream_id = $1', [stream, new Date(now)])
+  }
+  await sweepExpired(deps)
+  await sweep()
+  expect(receiver.heard.map((heard) => read(heard).data['due'])).toEqual([2])
+  expect(Number(await measured())).toBe(Number(before) + 1)
 })
 
 it('two secrets sign during a change, and the former rests nowhere when its time is over', async () => {

@@ -77,7 +77,7 @@ export const metricList = {
   drawbridge_time_to_dead_seconds: {
     kind: 'histogram',
     labels: [],
-    help: 'From the barrier of a deprovisioning event until every guard instance that had to hear had acknowledged, or had lapsed',
+    help: 'From the barrier of a deprovisioning event until every guard instance that had to hear had acknowledged, or had lapsed; without what none had to hear',
   },
   drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard or receiver could not believe' },
   drawbridge_pushes_total: {

@@ -22,7 +22,8 @@ const isSettled = '(r.acknowledged_at IS NOT NULL OR r.lapsed_at IS NOT NULL)'
 export type DeprovisioningOfTenant = { readonly tenant: TenantId; readonly id: string }
 
 /**
- * Marks those events dead, whose last receipt may have come just now, of which no instance is awaited any more, at the time of the last answer; answers how long each took since its barrier.
+ * Marks those events dead, whose last receipt may have come just now, of which no instance is awaited any more, at the time of the last answer; answers how long each took since its barrier,
+ * without those that nobody had to hear: they say nothing of how fast guards are.
  *
  * After the transaction that recorded the answers, never in it: of receivers that answer at once, each would see the others still missing. Whoever commits
  * last sees all of them. For one that dies in between the sweep marks it, with the same time (`markSweptDeadAcrossTenants`). Events are locked in the order of their ids.
@@ -44,7 +45,7 @@ export type SweptPosition = { readonly sweptAt: Instant; readonly id: string }
 /** `next`: undefined where that was the last. */
 export type LookedForDeath = { readonly seconds: readonly number[]; readonly next: SweptPosition | undefined }
 
-/** The same for what was swept since then, also where nobody had to hear of it: of `limit` events that are not dead, the newest first. */
+/** The same for what was swept since then: of `limit` events that are not dead, the newest first. */
 export async function markSweptDeadAcrossTenants(db: AcrossDb, { since, before, limit }: LookForDeath): Promise<LookedForDeath> {
   const { rows } = await db.query<DeprovisioningOfTenant & SweptPosition>(undead, [
     ...[toTimestamp(since), before === undefined ? null : toTimestamp(before.sweptAt), before?.id ?? null, limit],
@@ -52,6 +53,14 @@ export async function markSweptDeadAcrossTenants(db: AcrossDb, { since, before, 
   if (rows.length === 0) return { seconds: [], next: undefined }
   const seconds = await markDead(db, rows)
   return { seconds, next: rows.length < limit ? undefined : rows.at(-1) }
+}
+
+/**
+ * Within the sweep that has written who has to hear of these: what nobody has to is dead with it, for no answer will come to say so. A resource server
+ * without a guard believes a token until it expires; that is why news of it says how many were due.
+ */
+export async function markUnheardDead(db: AcrossDb, events: readonly DeprovisioningOfTenant[]): Promise<void> {
+  await markDead(db, events)
 }
 
 const undead = keptStatement(
@@ -69,7 +78,7 @@ const newsOfDeath = `
   SELECT w.tenant_id, gen_random_uuid(), w.id, coalesce(person.id, dead.target_id), nextval('outbox_id_seq'), dead.id, '${deadEverywhere}',
     jsonb_build_object('type', '${deadEverywhere}', 'timestamp', ${iso('dead.dead_at')}, 'data', jsonb_strip_nulls(jsonb_build_object(
       'tenant', t.slug, 'eventId', dead.id, 'target', dead.target, 'targetId', dead.target_id, 'subject', person.id,
-      'barrierAt', ${iso('dead.barrier_at')}, 'deadAt', ${iso('dead.dead_at')}))), dead.dead_at, dead.dead_at, dead.dead_at
+      'barrierAt', ${iso('dead.barrier_at')}, 'deadAt', ${iso('dead.dead_at')}, 'due', dead.receipts))), dead.dead_at, dead.dead_at, dead.dead_at
     FROM dead JOIN tenants t ON t.id = dead.tenant_id
     JOIN webhook_endpoints w ON w.tenant_id = ANY (ARRAY[dead.tenant_id, '${vendorTenantId}'::uuid]) AND w.disabled_at IS NULL AND '${deadEverywhere}' = ANY (w.events)
     LEFT JOIN LATERAL (
@@ -87,18 +96,22 @@ const markedDead = keptStatement(
            AND (e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])))
       ORDER BY tenant_id, id FOR NO KEY UPDATE
    ), dead AS (
-     UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
-        (SELECT max(coalesce(acknowledged_at, lapsed_at)) FROM notice_receipts r WHERE r.tenant_id = deprovisioning_events.tenant_id AND r.event_id = deprovisioning_events.id))
-       FROM due WHERE deprovisioning_events.tenant_id = due.tenant_id AND deprovisioning_events.id = due.id
-      RETURNING deprovisioning_events.tenant_id, deprovisioning_events.id, target, target_id, barrier_at, dead_at
+     UPDATE deprovisioning_events SET dead_at = greatest(swept_at, heard.last)
+       FROM due CROSS JOIN LATERAL (SELECT count(*)::int AS receipts, max(coalesce(acknowledged_at, lapsed_at)) AS last FROM notice_receipts r
+                                     WHERE r.tenant_id = due.tenant_id AND r.event_id = due.id) heard
+      WHERE deprovisioning_events.tenant_id = due.tenant_id AND deprovisioning_events.id = due.id
+      RETURNING deprovisioning_events.tenant_id, deprovisioning_events.id, target, target_id, barrier_at, dead_at, receipts
    ), told AS (${newsOfDeath})
-   SELECT extract(epoch FROM dead_at - barrier_at)::float8 AS seconds, (SELECT pg_notify('${deliveriesChannel}', '') FROM told LIMIT 1)::text AS notified
+   SELECT extract(epoch FROM dead_at - barrier_at)::float8 AS seconds, receipts, (SELECT pg_notify('${deliveriesChannel}', '') FROM told LIMIT 1)::text AS notified
      FROM dead`,
 )
 
 async function markDead(db: AcrossDb, events: readonly DeprovisioningOfTenant[]): Promise<readonly number[]> {
-  const { rows } = await db.query<{ seconds: number }>(markedDead, [events.map(({ tenant }) => tenant), events.map(({ id }) => id)])
-  return rows.map(({ seconds }) => seconds)
+  const { rows } = await db.query<{ seconds: number; receipts: number }>(markedDead, [
+    events.map(({ tenant }) => tenant),
+    events.map(({ id }) => id),
+  ])
+  return rows.filter(({ receipts }) => receipts > 0).map(({ seconds }) => seconds)
 }
 
 export type Receiver = {

@@ -13,6 +13,7 @@ import {
 } from '@drawbridge/core/tenant/ids'
 import { signs } from './issuers.js'
 import { given, keptStatement } from './kept-statements.js'
+import { markUnheardDead } from './notice-receipts.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 export type RevocationTarget = 'subject' | 'grant' | 'client' | 'connection' | 'tenant'
@@ -172,6 +173,7 @@ const sweptEvents = keptStatement(
   'UPDATE deprovisioning_events SET swept_at = coalesce(swept_at, $3) WHERE tenant_id = $1 AND id = ANY ($2::uuid[])',
 )
 
+/** After whoever has to hear of them is known: what nobody has to is dead everywhere by it. */
 export async function markEventsSwept(
   db: AcrossDb,
   tenant: TenantId,
@@ -179,6 +181,10 @@ export async function markEventsSwept(
   now: Instant,
 ): Promise<void> {
   await db.query(sweptEvents, [tenant, events, toTimestamp(now)])
+  await markUnheardDead(
+    db,
+    events.map((id) => ({ tenant, id })),
+  )
 }
 
 /** At most `limit` that have expired: nothing that they say is believed any more by itself. Answers how many. */

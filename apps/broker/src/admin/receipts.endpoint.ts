@@ -34,7 +34,9 @@ const receiptShape = z.strictObject({
   sweptAt: timeOrNull.describe('When the notices were written'),
   deadAt: timeOrNull.describe('Since when it is dead everywhere; null: an instance has not answered yet, or nothing matched'),
   secondsToDead: z.number().nullable().describe('From the barrier until dead everywhere'),
-  due: z.int().describe('Guard instances and event streams that had to hear of it'),
+  due: z
+    .int()
+    .describe('Guard instances and event streams that had to hear of it; 0: none listened, and access tokens are believed until they end'),
   notified: z.int(),
   acknowledged: z.int(),
   refused: z.int(),

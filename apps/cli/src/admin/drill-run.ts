@@ -20,7 +20,14 @@ const patienceMs = 10_000
 const tokenSeconds = 600
 
 type Place = { readonly client: AdminClient; readonly tenant: string; readonly connectionId: string; readonly resource: string }
-type Drill = { readonly subjectId: string; readonly accessToken: string; readonly refreshToken: string; readonly tokenEndpoint: string }
+/** `resource`: as receipts call the resource server. */
+type Drill = {
+  readonly subjectId: string
+  readonly resource: string
+  readonly accessToken: string
+  readonly refreshToken: string
+  readonly tokenEndpoint: string
+}
 type Directory = { readonly scim: string; readonly secret: string; readonly remove: () => Promise<unknown> }
 type Step = { readonly what: string; readonly milliseconds: number }
 type Asked = {
@@ -130,21 +137,29 @@ async function drill(place: Place, more: object, asked: Asked, takeAway: (of: Dr
   step('Her refresh token is refused')
   const [probed, receipt] = await Promise.all([untilRefused(asked, held, elapsed), untilDead(place, held, asked, elapsed)])
   if (probed !== undefined) steps.push({ what: `${asked.probe ?? ''} refuses her token`, milliseconds: probed })
-  steps.push({ what: `Every guard has acknowledged (${receipt.receivers.length}): dead everywhere`, milliseconds: receipt.milliseconds })
-  const isDead = Number.isFinite(probed ?? 0) && Number.isFinite(receipt.milliseconds)
+  const { receivers } = receipt
+  const every = receivers.length === 0 ? 'Nobody had to hear of it' : `Every guard has acknowledged (${receivers.length}): dead everywhere`
+  steps.push({ what: every, milliseconds: receipt.milliseconds })
+  const isOver = Number.isFinite(probed ?? 0) && Number.isFinite(receipt.milliseconds)
+  // Who was asked itself has shown that it refuses, however it came to know. Of any other only its own guard can say so.
+  const isHeard = asked.probe !== undefined || isHeardBy(held.resource, receivers)
+  const isDead = isOver && isHeard
   const shown = steps.map(({ what, milliseconds }) => ({ what, milliseconds: Number.isFinite(milliseconds) ? milliseconds : null }))
   return {
     kind: 'done',
-    answer: { tenant: place.tenant, by: asked.by, subjectId: held.subjectId, isDead, steps: shown, receivers: receipt.receivers },
-    says: isDead
-      ? 'Nothing of hers is left.'
-      : `NOT dead everywhere within ${asked.withinMs / 1000} seconds: drawbridge receipt list shows who has not answered.`,
+    answer: { tenant: place.tenant, by: asked.by, subjectId: held.subjectId, isDead, steps: shown, receivers },
+    says: isDead ? 'Nothing of hers is left.' : isOver ? unheard(held.resource) : late(asked),
     ...(isDead ? {} : { exitCode: exitCodes.refused.code }),
   }
 }
 
+const late = ({ withinMs }: Asked): string =>
+  `NOT dead everywhere within ${withinMs / 1000} seconds: drawbridge receipt list shows who has not answered.`
+const unheard = (resource: string): string =>
+  `NOT dead at ${resource}: no guard of this resource listens, so it believes her access token until that ends. Start its guard, or ask it itself with --probe.`
+
 const opened = z.object({
-  ...{ subjectId: z.string(), tokenEndpoint: z.url(), clientId: z.string(), redirectUri: z.string() },
+  ...{ subjectId: z.string(), resource: z.string(), tokenEndpoint: z.url(), clientId: z.string(), redirectUri: z.string() },
   ...{ code: z.string(), codeVerifier: z.string() },
 })
 const tokensShape = z.object({ access_token: z.string(), refresh_token: z.string() })
@@ -152,12 +167,13 @@ const tokensShape = z.object({ access_token: z.string(), refresh_token: z.string
 async function begin({ client, tenant, connectionId, resource }: Place, more: object): Answer<Drill> {
   const begun = await client.call('POST', fillPath('/tenants/{tenant}/drills', { tenant }), { connectionId, resource, ...more })
   if (!begun.ok) return begun
-  const { subjectId, tokenEndpoint, clientId, redirectUri, code, codeVerifier } = opened.parse(begun.value)
+  const { subjectId, resource: identifier, tokenEndpoint, clientId, redirectUri, code, codeVerifier } = opened.parse(begun.value)
   const form = { grant_type: 'authorization_code', client_id: clientId, redirect_uri: redirectUri, code, code_verifier: codeVerifier }
   const answered = await fetch(tokenEndpoint, { method: 'POST', body: new URLSearchParams(form), redirect: 'error' })
   const tokens = tokensShape.safeParse(await answered.json().catch(() => undefined))
   if (!tokens.success) return err(impossible(`${tokenEndpoint} answered ${answered.status} to the code of the drill`))
-  return ok({ subjectId, tokenEndpoint, accessToken: tokens.data.access_token, refreshToken: tokens.data.refresh_token })
+  const { access_token: accessToken, refresh_token: refreshToken } = tokens.data
+  return ok({ subjectId, resource: identifier, tokenEndpoint, accessToken, refreshToken })
 }
 
 async function refresh({ tokenEndpoint, refreshToken }: Drill): Promise<number> {
@@ -196,6 +212,10 @@ const receiptShape = z.object({
   receivers: z.array(z.object({ resource: z.string(), instance: z.string(), acknowledgedAt: z.string().nullable() })).nullable(),
 })
 type Receivers = NonNullable<z.infer<typeof receiptShape>['receivers']>
+
+/** That it lapsed says that it refuses by its own setting, not that it has heard. */
+const isHeardBy = (resource: string, receivers: Receivers): boolean =>
+  receivers.some((one) => one.resource === resource && one.acknowledgedAt !== null)
 
 /** By the receipt of the event that named her. */
 async function untilDead({ client, tenant }: Place, { subjectId }: Drill, { withinMs }: Asked, elapsed: () => number) {

@@ -44,7 +44,7 @@ export type Report = {
 const bounds = {
   /** A statement of the broker's longest limit, and a request that waits for a connection before it. */
   doubtMs: 25_000,
-  /** Deaf after 35 s; before that what a worker has not told is late after 30 s, and a poll lasts 25 s. */
+  /** Deaf after 35 s; before that what a worker has not told is late after 30 s, a poll lasts 25 s; and 5 s to spare. */
   receiverMs: 95_000,
 }
 /** Of acknowledged ends of each company, in a run that counts. */
