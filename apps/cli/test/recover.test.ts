@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { migrate } from '@drawbridge/cli/migrate'
 import { openPlatform } from '@drawbridge/cli/platform'
 import { runRecover } from '@drawbridge/cli/recover'
+import { instant } from '@drawbridge/core/instant'
+import { systemRandom } from '@drawbridge/crypto/random'
+import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import { readEnv } from '@drawbridge/runtime/env'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import { insertSigningKey, listSigningKeys } from '@drawbridge/store/signing-keys'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
@@ -62,6 +68,44 @@ it('a start that finds another timeline refuses, until a recovery has ended what
   expect(after.every((epoch, nth) => epoch > (before[nth] ?? 0) + 1_000_000)).toBe(true)
   await start()
   expect(await trail()).toEqual(['installation.recovered'])
+})
+
+it('a tenant’s keys are condemned by a recovery, its keys are replaced by such as open, and it says what is open again, and since when', async () => {
+  const tenant = await aTenant({ ownerUrl: postgres.ownerUrl } as never, { slug: 'globex' })
+  const { tenantId, issuerId } = tenant
+  const platform = await openPlatform(settingsWith(), { kind: 'production' })
+  try {
+    const { privateKey, ...key } = generateSigningKey(systemRandom(), 'tokens')
+    await inTenant(platform.database, tenantId, async (db) => {
+      const now = instant(Date.now())
+      await insertSigningKey(db, tenantId, { ...key, issuerId, state: 'active', now, sealedPrivateKey: privateKey })
+      const at = instant(Date.UTC(2026, 10, 30))
+      await insertAuditEvent(db, tenantId, { at, kind: 'admin.killed', requestId: 'the last one' })
+    })
+    await platform.close()
+    const said = await recover()
+    expect(said).toContain('1 signing keys were condemned and replaced')
+    expect(said).toContain('OPEN AGAIN is what was shut after 2026-11-30T00:00:00.000Z')
+    expect(said).not.toContain('keys for SAML that were')
+    const again = await openPlatform(settingsWith(), { kind: 'production' })
+    try {
+      const keys = await inTenant(again.database, tenantId, (db) => listSigningKeys(db, tenantId))
+      expect(keys.map(({ id, state }) => (id === key.id ? `old ${state}` : state)).toSorted()).toEqual([
+        'active',
+        'next',
+        'old compromised',
+      ])
+      for (const { id, state, sealedPrivateKey } of keys) {
+        const place = { tenant: tenantId, table: 'signing_keys', column: 'sealed_private_key', row: id }
+        const opened = again.sealer.open(sealedPrivateKey, { installation: again.installation.installationId, ...place })
+        expect(opened.ok).toBe(state !== 'compromised')
+      }
+    } finally {
+      await again.close()
+    }
+  } finally {
+    await platform.close()
+  }
 })
 
 it('whoever knows that nothing was lost says so, and nothing ends', async () => {

@@ -6,18 +6,23 @@ import type {
   BrowserSessionId,
   ConnectionId,
   DeprovisioningEventId,
+  IssuerId,
   LoginRequestId,
   SubjectId,
 } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
+import { systemRandom } from '@drawbridge/crypto/random'
+import { generateSigningKey, type JwtPurpose, type KeyPurpose } from '@drawbridge/crypto/signing-keys'
 import { presentVersions } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { insertAuditEvent } from './audit-events.js'
 import { completeLogin } from './complete-login.js'
 import { insertLoginRequest } from './login-requests.js'
 import { markDirectoryResynced, recoverTenant, recoveryEpochJump } from './recovery.js'
 import { insertScimUser, updateScimUser } from './scim-users.js'
+import { insertSigningKey, listSigningKeys, type SigningKeyDraft } from './signing-keys.js'
 import { inTenant, onHotPath } from './transaction.js'
 
 const restoredAt = instant(1_800_000_000_000)
@@ -28,9 +33,16 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
+/** Sealed by nobody: what is asked here is which keys there are. */
+const aKey = (issuerId: IssuerId, purpose: KeyPurpose, state: 'next' | 'active'): SigningKeyDraft => {
+  const { privateKey, ...key } = generateSigningKey(systemRandom(), purpose as JwtPurpose)
+  return { ...key, issuerId, state, now: restoredAt, sealedPrivateKey: privateKey }
+}
+const replacement = { now: restoredAt, newEventId: randomUUID, makeKey: aKey }
+
 const freshTenant = () => aTenant(fixture, { slug: `restored-${(slugs += 1)}` })
 const recover = ({ tenantId: tenant }: ATenant) =>
-  inTenant(fixture.database, tenant, (db) => recoverTenant(db, { tenant, eventId: randomUUID() as DeprovisioningEventId, now: restoredAt }))
+  inTenant(fixture.database, tenant, (db) => recoverTenant(db, { tenant, eventId: randomUUID() as DeprovisioningEventId, ...replacement }))
 const callerAt = ({ tenantId: tenant, connectionId }: ATenant, seconds: number) => ({
   ...{ tenant, connectionId, now: addSeconds(restoredAt, seconds), requestId: undefined, newId: randomUUID },
 })
@@ -90,6 +102,57 @@ it('tells the guards of it, and leaves a receipt', async () => {
   expect(told).toEqual([{ source: 'recovery', target: 'tenant', epoch: await epochOf(tenant) }])
 })
 
+it('no key that may have been condemned in what was lost signs, waits or is published any more, whatever it was for; those for SAML stay', async () => {
+  const tenant = await freshTenant()
+  const { tenantId, issuerId } = tenant
+  const keys = () => inTenant(fixture.database, tenantId, (db) => listSigningKeys(db, tenantId))
+  const purposes = ['tokens', 'notices', 'id_jag'] as const
+  await inTenant(fixture.database, tenantId, async (db) => {
+    for (const purpose of purposes)
+      for (const state of ['active', 'next'] as const) await insertSigningKey(db, tenantId, aKey(issuerId, purpose, state))
+    const saml = { ...aKey(issuerId, 'saml', 'active'), algorithm: 'RS256' as const, certificate: 'of an IdP' }
+    await insertSigningKey(db, tenantId, saml)
+  })
+  const retired = `WITH old AS (UPDATE signing_keys SET state = 'retired', retired_at = now() WHERE tenant_id = $1 AND purpose = 'tokens' AND state = 'active' RETURNING id) SELECT id FROM old`
+  expect(await asOwner(fixture.ownerUrl, retired, [tenantId])).toHaveLength(1)
+  const before = await keys()
+  expect(await recover(tenant)).toMatchObject({ keys: 6, hasSamlKeys: true })
+  const after = await keys()
+  const old = new Map(before.map(({ id, purpose }) => [id, purpose]))
+  expect(
+    after
+      .filter(({ id }) => old.has(id))
+      .map(({ purpose, state }) => `${purpose} ${state}`)
+      .toSorted(),
+  ).toEqual([...purposes.flatMap((purpose) => [`${purpose} compromised`, `${purpose} compromised`]), 'saml active'].toSorted())
+  expect(
+    after
+      .filter(({ id }) => !old.has(id))
+      .map(({ purpose, state }) => `${purpose} ${state}`)
+      .toSorted(),
+  ).toEqual(purposes.flatMap((purpose) => [`${purpose} active`, `${purpose} next`]).toSorted())
+  const told = await asOwner<{ kid: string }>(
+    fixture.ownerUrl,
+    "SELECT payload ->> 'kid' AS kid FROM outbox WHERE tenant_id = $1 AND kind = 'tell-condemned-key'",
+    [tenantId],
+  )
+  const copied = [...old].filter(([, purpose]) => purpose === 'tokens' || purpose === 'notices').map(([id]) => id)
+  expect(told.map(({ kid }) => kid).toSorted()).toEqual(copied.toSorted())
+  expect(await recover(tenant)).toMatchObject({ keys: 6 })
+})
+
+it('says when the last request was that the copy knows of, also where it is done again', async () => {
+  const tenant = await freshTenant()
+  expect((await recover(tenant)).lastKnownAt).toBeUndefined()
+  const asked = (seconds: number, requestId: string | undefined) =>
+    inTenant(fixture.database, tenant.tenantId, (db) =>
+      insertAuditEvent(db, tenant.tenantId, { at: addSeconds(restoredAt, seconds), kind: 'connection.resynced', requestId }),
+    )
+  await asked(-20, 'the last one')
+  await asked(-10, undefined)
+  for (const _time of [1, 2]) expect((await recover(tenant)).lastKnownAt).toBe(addSeconds(restoredAt, -20))
+})
+
 it('a login that was under way is over, and one that begins afterwards goes through', async () => {
   const tenant = await freshTenant()
   const comeHome = await leave(tenant, 'ada', -60)
@@ -106,7 +169,7 @@ it('through a connection with a directory nobody comes in whom it has not create
     for (const name of ['ada', 'ben']) made.push(await insertScimUser(db, callerAt(tenant, -600), known(name)))
     return made.map((one) => (one.ok ? one.value.id : undefined))
   })
-  expect(await recover(tenant)).toEqual([connectionId])
+  expect((await recover(tenant)).connections).toEqual([connectionId])
   expect(await signIn(tenant, 'ada')).toBe('directory_resync_pending')
   expect(await signIn(tenant, 'a stranger to the directory')).toBe('directory_resync_pending')
   await inTenant(fixture.database, tenantId, (db) =>

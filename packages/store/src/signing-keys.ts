@@ -151,14 +151,50 @@ export async function condemnSigningKey(
   const purpose = rows[0]?.purpose
   if (purpose === undefined) return false
   await ensureActiveAndNext(db, tenant, { ...condemned, purpose })
-  if (!isTold(purpose)) return true
-  const payload: CondemnedKeyPayload = { eventId, issuerId, kid }
+  if (isTold(purpose)) await leaveNews(db, tenant, { eventId, issuerId, kid }, now)
+  return true
+}
+
+/** `newEventId`: of each key that goes, whether or not anybody is told. */
+export type KeyReplacement = {
+  readonly now: Instant
+  readonly newEventId: () => string
+  readonly makeKey: (issuerId: IssuerId, ...of: Parameters<KeyChange['makeKey']>) => ReturnType<KeyChange['makeKey']>
+}
+export type ReplacedKey = { readonly kid: string; readonly issuerId: IssuerId; readonly purpose: KeyPurpose; readonly eventId: string }
+
+/**
+ * Condemns every key of the tenant's issuers that signs, waits or is still published, and makes fresh ones: for whoever cannot know which of them was condemned.
+ * None of the old ones is preferred, not even one that has signed nothing. Without those for SAML, which no token hangs on and which an IdP would have to be told.
+ * In the order of their ids.
+ */
+export async function replaceSigningKeys(
+  db: Db,
+  tenant: TenantId,
+  { now, newEventId, makeKey }: KeyReplacement,
+): Promise<readonly ReplacedKey[]> {
+  await lockKeys(db, tenant)
+  const { rows } = await db.query<{ id: string; issuer_id: IssuerId; purpose: KeyPurpose }>(
+    `UPDATE signing_keys SET state = 'compromised', retired_at = COALESCE(retired_at, $2)
+     WHERE tenant_id = $1 AND purpose <> 'saml' AND state <> 'compromised' AND withdrawn_at IS NULL RETURNING id, issuer_id, purpose`,
+    [tenant, toTimestamp(now)],
+  )
+  const replaced: ReplacedKey[] = []
+  for (const { id: kid, issuer_id: issuerId, purpose } of rows.toSorted((one, other) => (one.id < other.id ? -1 : 1))) {
+    const eventId = newEventId()
+    await ensureActiveAndNext(db, tenant, { issuerId, now, purpose, makeKey: (...of) => makeKey(issuerId, ...of) })
+    if (isTold(purpose)) await leaveNews(db, tenant, { eventId, issuerId, kid }, now)
+    replaced.push({ kid, issuerId, purpose, eventId })
+  }
+  return replaced
+}
+
+async function leaveNews(db: Db, tenant: TenantId, payload: CondemnedKeyPayload, now: Instant): Promise<void> {
   await db.query(
     `WITH entry AS (INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, '${condemnedKeyEntry}', $2, $3) RETURNING id)
      SELECT pg_notify('drawbridge_outbox', $1::text) FROM entry`,
     [tenant, JSON.stringify(payload), toTimestamp(now)],
   )
-  return true
 }
 
 /**
