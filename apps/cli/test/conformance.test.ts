@@ -177,7 +177,7 @@ const alsoAtFront: Readonly<Record<string, number>> = {
   'Dynamic registration': 11,
   'Token endpoint': 17,
   'What access tokens say': 4,
-  'What ID tokens say': 6,
+  'What ID tokens say': 7,
   Introspection: 6,
   Revocation: 4,
   'Sessions and sign-out': 2,
