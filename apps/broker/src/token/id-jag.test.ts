@@ -108,6 +108,26 @@ describe('a client that may', () => {
     })
   })
 
+  it('is understood where it writes the resource as SDKs do, and what it gets names it as the admin did', async () => {
+    const root = 'https://api.vendor.example'
+    await jag.permit(jag.permission({ resource: root }), jag.permission())
+    const { refresh_token: token } = await jag.signIn()
+    for (const written of [root, `${root}/`, 'HTTPS://API.Vendor.Example/']) {
+      const { body } = await jag.ask('refresh_token', token, { resource: written })
+      expect(decodeJwt(body.access_token)).toMatchObject({ resource: root, aud: audience })
+    }
+    expect(decodeJwt((await jag.ask('refresh_token', token, { resource: `${resource}/` })).body.access_token)).toMatchObject({ resource })
+    const refused = { error: 'invalid_target', reason: 'id_jag_not_allowed' }
+    for (const other of [`${root}//`, `${root}/other`, `${root}/?a=b`, `${root}/#a`, `${resource.toUpperCase()}`])
+      expect(await jag.refusalOf(jag.ask('refresh_token', token, { resource: other }))).toMatchObject(refused)
+    // Two that differ by the slash alone are two: each by its own letters, and neither by others.
+    await jag.permit(jag.permission({ resource: root, clientThere: 'a' }), jag.permission({ resource: `${root}/`, clientThere: 'b' }))
+    const whose = async (written: string) =>
+      decodeJwt((await jag.ask('refresh_token', token, { resource: written })).body.access_token)['client_id']
+    expect([await whose(root), await whose(`${root}/`)]).toEqual(['a', 'b'])
+    expect(await jag.refusalOf(jag.ask('refresh_token', token, { resource: root.toUpperCase() }))).toMatchObject(refused)
+  })
+
   it('has it bound to the key that it proves', async () => {
     const key = await aDpopKey()
     const { refresh_token: token } = await jag.signIn()

@@ -11,7 +11,7 @@ import { sensitivityTiers } from '../policy/decision.js'
 import type { Issuer, ResourceId, ResourceIdentifier, Scope, TenantId } from '../tenant/ids.js'
 import { issuedAt } from './access-token.js'
 import type { KeyThumbprint } from './dpop-proof.js'
-import { type ResourceServer, resourceMaxLength } from './resource.js'
+import { findResource, type ResourceServer, resourceMaxLength } from './resource.js'
 import { isScope } from './scope.js'
 import { idJagUrn, tokenExchangeGrantType } from './token-type.js'
 
@@ -42,7 +42,7 @@ export const idJagPermissionShape = z.strictObject({
     .max(255)
     .optional()
     .describe('By what that server knows this company, where it serves many under one issuer: claim aud_tenant'),
-  resource: z.string().min(1).max(resourceMaxLength).describe('Identifier of the resource there'),
+  resource: z.string().min(1).max(resourceMaxLength).describe('Identifier of the resource there, as the claim `resource` is to write it'),
   scopes: z
     .array(z.strictObject({ name: z.string().refine(isScope, 'a scope: RFC 6749 §3.3'), tier: z.enum(sensitivityTiers) }))
     .min(1)
@@ -73,16 +73,19 @@ export function idJagIssuingFromJson(json: unknown): IdJagIssuing {
   return parsed.success ? parsed.data : nothing
 }
 
-/** Without a resource the only one that the client may have there is meant; of several none. */
+/**
+ * Without a resource the only one that the client may have there is meant; of several none. With one, it is found as a resource here is: SDKs add a
+ * slash to one that is a host alone, or write it as its own metadata do. The audience is an issuer, and those are compared letter by letter.
+ */
 export function findIdJagPermission(
   { permissions }: IdJagIssuing,
   asked: { readonly client: string; readonly audience: string; readonly resource: string | undefined },
 ): IdJagPermission | undefined {
-  const found = permissions.filter(
-    ({ client, audience: to, resource }) =>
-      client === asked.client && to === asked.audience && (asked.resource === undefined || resource === asked.resource),
-  )
-  return found.length === 1 ? found[0] : undefined
+  const there = permissions
+    .filter(({ client, audience: to }) => client === asked.client && to === asked.audience)
+    .map((permission) => ({ identifier: permission.resource, permission }))
+  if (asked.resource !== undefined) return findResource(asked.resource, there)?.permission
+  return there.length === 1 ? there[0]?.permission : undefined
 }
 
 /**
