@@ -91,6 +91,7 @@ const followKillPayload = z.object({
   payload: z.object({
     ...{ eventId: uuid, target: z.enum(killsOfMany), targetId: z.string().min(1).max(2048), epoch: z.number().int().positive() },
     ...{ sequence: z.number().int().positive(), after: uuid.optional(), isTold: z.boolean().optional() },
+    ...{ afterGrant: uuid.optional(), isLeftOut: z.boolean().optional(), isLastLook: z.boolean().optional() },
   }),
 })
 const sessionEndedPayload = z.object({

@@ -11,6 +11,7 @@ import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/id
 import { deliveriesChannel } from './deliveries.js'
 import { signs } from './issuers.js'
 import { keptStatement } from './kept-statements.js'
+import { holdsVeryMuch } from './mark-killed.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -57,12 +58,18 @@ export function planLogouts(db: AcrossDb, ended: EndedAccess): Promise<number> {
 
 const anybody =
   'SELECT id FROM subjects WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) AND $4::text IS NOT NULL ORDER BY id LIMIT $3'
-/** Most clients have few people, and most hear of no logouts. */
+/** Most clients have few people, and most hear of no logouts. Of one that has very many they are looked for among everybody. */
 const peopleOfClient = `SELECT DISTINCT g.subject_id AS id
     FROM clients c JOIN grants g ON g.tenant_id = c.tenant_id AND g.issuer_id = c.issuer_id AND g.client_id = c.client_id
-   WHERE c.tenant_id = $1 AND c.client_id = $4 AND c.backchannel_logout_uri IS NOT NULL AND g.subject_id IS NOT NULL AND ($2::uuid IS NULL OR g.subject_id > $2)
+   WHERE c.tenant_id = $1 AND c.client_id = $4 AND g.subject_id IS NOT NULL AND ($2::uuid IS NULL OR g.subject_id > $2)
    ORDER BY 1 LIMIT $3`
-const nextPeople: Readonly<Record<KillOfMany, string>> = { client: peopleOfClient, connection: anybody, tenant: anybody }
+const toldOfClient = 'SELECT 1 FROM clients WHERE tenant_id = $1 AND client_id = $2 AND backchannel_logout_uri IS NOT NULL LIMIT 1'
+
+async function nextPeople(db: AcrossDb, { tenant, target, targetId }: EndedOfMany): Promise<string | undefined> {
+  if (target !== 'client') return anybody
+  if ((await db.query(toldOfClient, [tenant, targetId])).rowCount === 0) return undefined
+  return (await holdsVeryMuch(db, tenant, targetId)) ? anybody : peopleOfClient
+}
 
 /**
  * The same, for the next people by id, at most `limit`, of all who may have lost something by one kill. Answers the last of them; undefined: there was nobody
@@ -73,7 +80,9 @@ export async function planLogoutsOfSome(
   ended: EndedOfMany,
   { after, limit }: { readonly after: string | undefined; readonly limit: number },
 ): Promise<string | undefined> {
-  const { rows } = await db.query<{ id: string }>(nextPeople[ended.target], [ended.tenant, after ?? null, limit, ended.targetId])
+  const which = await nextPeople(db, ended)
+  if (which === undefined) return undefined
+  const { rows } = await db.query<{ id: string }>(which, [ended.tenant, after ?? null, limit, ended.targetId])
   const people = rows.map(({ id }) => id)
   if (people.length === 0) return undefined
   const where = `g.subject_id = ANY ($7::uuid[]) AND ${ofTarget[ended.target]}`

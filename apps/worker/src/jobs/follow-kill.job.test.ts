@@ -3,7 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import { followKillEntry, type KillOfMany, killsOfMany } from '@drawbridge/core/revocation/follow-kill'
 import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
 import { deprovision } from '@drawbridge/store/deprovisioning'
-import { markSomeRevoked } from '@drawbridge/store/mark-killed'
+import { markPage } from '@drawbridge/store/mark-killed'
 import { inTenant } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -67,7 +67,7 @@ async function aCompanyOf(people: number) {
 }
 
 describe.each(killsOfMany)('the kill of a %s', (target) => {
-  it('is told to resource servers while somebody holds one of the grants that it ended, and what follows waits for nobody', async () => {
+  it('is told to resource servers while somebody holds one of the grants that it ended, and what follows waits for nobody; that one is marked at a last look', async () => {
     const company = await aCompanyOf(2)
     const [held, free] = await Promise.all(company.people.map((person) => company.aGrant('agent', person)))
     await kill(company, target)
@@ -80,9 +80,36 @@ describe.each(killsOfMany)('the kill of a %s', (target) => {
       await runFirst(company, followKillEntry)
       expect(await owner('SELECT id FROM grants WHERE tenant_id = $1 AND revoked_at IS NOT NULL', company.tenant)).toEqual([{ id: free }])
     })
-    expect(await undone(company, followKillEntry)).toEqual([])
     expect(await deliveries(company)).toHaveLength(2)
+    const [lastLook] = await undone(company, followKillEntry)
+    expect(lastLook?.payload).toMatchObject({ isTold: true, isLastLook: true })
+    expect(await owner("SELECT 1 FROM outbox WHERE id = $1 AND due_at > now() + interval '20 seconds'", lastLook?.id)).toHaveLength(1)
+    expect(await marked(company)).toBe(1)
+    await runFirst(company, followKillEntry)
+    expect([await marked(company), await undone(company, followKillEntry)]).toEqual([2, []])
   })
+})
+
+it('the last look waits for whoever holds a grant, so nothing that is dead stays among what lists show as living', async () => {
+  const company = await aCompanyOf(1)
+  const grant = await company.aGrant('agent', company.people[0] ?? '')
+  const { eventId, target, targetId, epoch } = await kill(company, 'connection')
+  await owner(
+    `INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, $2, $3, now())`,
+    ...[company.tenant, followKillEntry, JSON.stringify({ eventId, target, targetId, epoch, sequence: 1, isTold: true, isLastLook: true })],
+  )
+  let looking: Promise<unknown> | undefined
+  await inTenant(fixture.database, company.tenant, async (db) => {
+    await db.query('SELECT id FROM grants WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [company.tenant, grant])
+    looking = runFirst(company, followKillEntry)
+    const waiting = () =>
+      owner(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%revoked_reason%'",
+      )
+    await expect.poll(waiting, { interval: 5 }).toHaveLength(1)
+  })
+  await looking
+  expect([await marked(company), await undone(company, followKillEntry)]).toEqual([1, []])
 })
 
 it('goes on piece by piece: each is an entry of its own, at the end of the queue, under the number of the kill', async () => {
@@ -150,25 +177,46 @@ it('of a client only the people who had something by it are looked at', async ()
 })
 
 describe('the marks', () => {
-  it('are of at most so many at once, of what lives and was killed, and of what an exchange made of it', async () => {
+  it.each([
+    { way: 'by the index of the client', most: 100 },
+    { way: 'walking through everything of the tenant', most: 1 },
+  ])('are of at most so many at once, of what lives and was killed, and of what an exchange made of it, $way', async ({ most }) => {
     const company = await aCompanyOf(1)
     const [person = ''] = company.people
     const mine = await company.aGrant('agent', person)
     const also = await company.aGrant('agent', person)
     const expired = await company.aGrant('agent', person, null, '2020-01-01')
     const others = await company.aGrant('other', person)
-    const derived = await company.aGrant('other', person)
+    const [derived, derivedOfExpired] = [await company.aGrant('other', person), await company.aGrant('other', person)]
     const { target, targetId, epoch } = await kill(company, 'client')
     const later = await company.aGrant('agent', person)
     await owner('UPDATE grants SET client_epoch = $2 WHERE id = $1', later, epoch)
-    await owner('UPDATE grants SET ancestors = ARRAY[$2::uuid], ancestor_epochs = ARRAY[1] WHERE id = $1', derived, mine)
-    const mark = (limit: number) =>
-      inTenant(fixture.database, company.tenant, (db) =>
-        markSomeRevoked(db, company.tenant, { target, targetId, epoch }, { at: instant(Date.now()), limit }),
+    for (const [id, of] of [
+      [derived, mine],
+      [derivedOfExpired, expired],
+    ])
+      await owner('UPDATE grants SET ancestors = ARRAY[$2::uuid], ancestor_epochs = ARRAY[1] WHERE id = $1', id, of)
+    const seen: string[] = []
+    let pages = 0
+    for (let after: string | undefined; ; pages += 1) {
+      const which = { at: instant(Date.now()), after, limit: 2, waits: false, mostByIndex: most }
+      const page = await inTenant(fixture.database, company.tenant, (db) =>
+        markPage(db, company.tenant, { target, targetId, epoch }, which),
       )
-    expect([await mark(1), await mark(2), await mark(2)]).toEqual([1, 2, 0])
-    const rows = await owner<{ id: string }>('SELECT id FROM grants WHERE tenant_id = $1 AND revoked_at IS NOT NULL', company.tenant)
-    expect(rows.map(({ id }) => id).toSorted()).toEqual([mine, also, derived].toSorted())
+      expect(page.leftOut).toBe(0)
+      if (page.last === undefined) break
+      seen.push(page.last)
+      after = page.last
+    }
+    expect(seen).toEqual(seen.toSorted())
+    expect(pages).toBe(most === 1 ? 3 : 1)
+    const rows = await owner<{ id: string; why: string }>(
+      'SELECT id, revoked_reason AS why FROM grants WHERE tenant_id = $1 AND revoked_at IS NOT NULL',
+      company.tenant,
+    )
+    const [own, byExchange] = ['revoked with its client', 'revoked with the grant that it was exchanged from']
+    const expected = [mine, also].map((id) => ({ id, why: own })).concat([derived, derivedOfExpired].map((id) => ({ id, why: byExchange })))
+    expect(new Map(rows.map(({ id, why }) => [id, why]))).toEqual(new Map(expected.map(({ id, why }) => [id, why])))
     expect([expired, others, later].some((id) => rows.some((row) => row.id === id))).toBe(false)
   })
 })

@@ -7,8 +7,8 @@
  */
 import { type FollowKillPayload, followKillEntry } from '@drawbridge/core/revocation/follow-kill'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
-import { markSomeRevoked } from '@drawbridge/store/mark-killed'
-import { endPiece } from '@drawbridge/store/outbox-pieces'
+import { markPage } from '@drawbridge/store/mark-killed'
+import { endPiece, type NextPiece } from '@drawbridge/store/outbox-pieces'
 import { isAnyClientTold, planLogoutsOfSome } from '@drawbridge/store/plan-logouts'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
@@ -29,23 +29,34 @@ export async function followKill(
 ): Promise<void> {
   const tenant = id as TenantId
   const began = elapsed()
-  let left: FollowKillPayload | undefined = payload
-  do left = await step(deps, tenant, left)
-  while (left !== undefined && elapsed() - began < pieceMilliseconds)
-  const next = left && { payload: left, waits: false }
+  let next: Next = await step(deps, tenant, payload)
+  while (next !== undefined && !next.waits && elapsed() - began < pieceMilliseconds) next = await step(deps, tenant, next.payload)
   await inTenant(deps.database, tenant, (db) => endPiece(db, tenant, { id: entry, kind: followKillEntry }, next, deps.clock.now()))
-  if (left === undefined) deps.log.info({ tenant, eventId: payload.eventId, target: payload.target }, 'what follows a kill was done')
+  if (next === undefined) deps.log.info({ tenant, eventId: payload.eventId, target: payload.target }, 'what follows a kill was done')
 }
+
+type Next = NextPiece<FollowKillPayload> | undefined
 
 /** One transaction of it; answers what is left. */
-async function step(deps: JobDeps, tenant: TenantId, kill: FollowKillPayload): Promise<FollowKillPayload | undefined> {
-  if (kill.isTold === true) return (await markSome(deps, tenant, kill)) < followedAtOnce.grants ? undefined : kill
+async function step(deps: JobDeps, tenant: TenantId, kill: FollowKillPayload): Promise<Next> {
+  if (kill.isTold === true) return markSome(deps, tenant, kill)
   const after = await logOutSome(deps, tenant, kill)
-  return after === undefined ? { ...kill, after: undefined, isTold: true } : { ...kill, after }
+  return { payload: after === undefined ? { ...kill, after: undefined, isTold: true } : { ...kill, after }, waits: false }
 }
 
-const markSome = (deps: JobDeps, tenant: TenantId, kill: FollowKillPayload): Promise<number> =>
-  inTenant(deps.database, tenant, (db) => markSomeRevoked(db, tenant, kill, { at: deps.clock.now(), limit: followedAtOnce.grants }))
+/** What somebody holds at that moment is left out, and looked at again a relay's pause later: whoever still holds it then is waited for. */
+async function markSome(
+  deps: JobDeps,
+  tenant: TenantId,
+  { afterGrant, isLeftOut = false, isLastLook = false, ...kill }: FollowKillPayload,
+): Promise<Next> {
+  const { last, leftOut } = await inTenant(deps.database, tenant, (db) =>
+    markPage(db, tenant, kill, { at: deps.clock.now(), after: afterGrant, limit: followedAtOnce.grants, waits: isLastLook }),
+  )
+  const isAnyLeftOut = isLeftOut || leftOut > 0
+  if (last !== undefined) return { payload: { ...kill, afterGrant: last, isLeftOut: isAnyLeftOut, isLastLook }, waits: false }
+  return isAnyLeftOut && !isLastLook ? { payload: { ...kill, isLastLook: true }, waits: true } : undefined
+}
 
 const logOutSome = (deps: JobDeps, tenant: TenantId, { after, ...kill }: FollowKillPayload): Promise<string | undefined> =>
   acrossTenants(deps.database, async (db) => {

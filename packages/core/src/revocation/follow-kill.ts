@@ -24,4 +24,9 @@ export type FollowKillPayload = {
   readonly after?: string | undefined
   /** Everybody's clients were told, and grants are marked. */
   readonly isTold?: boolean | undefined
+  /** The last grant, by id, that was looked at to be marked; absent: begin with the first. */
+  readonly afterGrant?: string | undefined
+  /** Somebody held one of those before it, so there is a last look that waits for whoever does. */
+  readonly isLeftOut?: boolean | undefined
+  readonly isLastLook?: boolean | undefined
 }
