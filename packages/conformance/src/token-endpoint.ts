@@ -222,6 +222,15 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
     },
   },
   {
+    section: 'RFC 6749 §5.2',
+    level: 'MUST',
+    says: 'refuses a scope that is malformed by invalid_scope',
+    ask: async ({ issuer, machine, resource }) => {
+      for (const scope of ['a"b', 'a\\b', 'read\twrite', 'é'])
+        refusedWith(await post(`${issuer}/token`, { grant_type: 'client_credentials', resource, scope }, basic(machine)), ['invalid_scope'])
+    },
+  },
+  {
     section: 'RFC 6749 §4.4',
     level: 'MUST',
     says: 'gives tokens in its own name to no public client',

@@ -100,7 +100,7 @@ test.each([
   { given: { grant_type: 'authorization_code', code: 'c', redirect_uri: 'r' }, reason: 'token_request_malformed' },
   { given: { grant_type: 'authorization_code', code: 'c', redirect_uri: 'r', code_verifier: 'short' }, reason: 'token_request_malformed' },
   { given: { grant_type: 'refresh_token' }, reason: 'token_request_malformed' },
-  { given: { grant_type: 'refresh_token', refresh_token: 't', scope: 'a  b' }, reason: 'token_request_malformed' },
+  { given: { grant_type: 'refresh_token', refresh_token: 't', scope: 'a"b' }, reason: 'scope_list_malformed' },
 ])('a token request is refused with $reason: $given', ({ given, reason }) => {
   expect(parseTokenRequest(given as Record<string, string>)).toMatchObject({ ok: false, error: { reason } })
 })

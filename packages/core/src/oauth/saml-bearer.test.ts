@@ -20,6 +20,6 @@ describe('the request', () => {
   )
 
   it('refuses scopes that are none', () => {
-    expect(request({ assertion: 'PHNhbWw', scope: 'a  b' })).toMatchObject({ error: { detail: { field: 'scope' } } })
+    expect(request({ assertion: 'PHNhbWw', scope: 'a"b' })).toMatchObject({ error: { reason: 'scope_list_malformed' } })
   })
 })

@@ -94,6 +94,13 @@ export const tokenErrors = {
     spec: 'RFC 6749 §5.2',
     say: 'this client may not use this grant_type',
   },
+  scope_list_malformed: {
+    code: 'invalid_scope',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §3.3, §5.2',
+    say: 'scope is malformed: names of at most 200 characters, at most 100 of them, with spaces between, and 4096 characters in all',
+  },
   scope_widened: { code: 'invalid_scope', status: 400, answer: 'json', spec: 'RFC 6749 §6', say: 'scope exceeds what was granted' },
   resource_not_of_grant: {
     code: 'invalid_target',

@@ -6,7 +6,7 @@ import type { Scope } from '../tenant/ids.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { jwtBearerGrantType, longestAssertionGrant } from './jwt-bearer.js'
 import { longestSamlAssertion, samlBearerGrantType } from './saml-bearer.js'
-import { divideScopes } from './scope.js'
+import { divideScopes, parseScope } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
 import { accessTokenUrn, idJagUrn, idTokenUrn, longestSubjectToken, refreshTokenUrn, tokenExchangeGrantType } from './token-type.js'
 
@@ -85,23 +85,22 @@ export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly 
 
 /** Longer parameters are refused before anything is compared with them. */
 export const longestTokenParameter = 2048
-export const mostScopesInRequest = 100
 
 /** RFC 7636 §4.1: 43 to 128 unreserved characters. */
 const verifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/)
 const text = z.string().min(1).max(longestTokenParameter)
 const codeWire = z.object({ code: text, redirect_uri: text.optional(), code_verifier: verifier, resource: text.optional() })
-const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longestTokenParameter).optional(), resource: text.optional() })
+const refreshWire = z.object({ refresh_token: text, scope: z.string().optional(), resource: text.optional() })
 
 const deviceWire = z.object({ device_code: text, resource: text.optional() })
-const clientWire = z.object({ scope: z.string().max(longestTokenParameter).optional(), resource: text })
+const clientWire = z.object({ scope: z.string().optional(), resource: text })
 
 const jwtBearerWire = z.object({
   assertion: z
     .string()
     .max(longestAssertionGrant)
     .regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/),
-  scope: z.string().max(longestTokenParameter).optional(),
+  scope: z.string().optional(),
   resource: text.optional(),
 })
 
@@ -110,7 +109,7 @@ const samlBearerWire = z.object({
     .string()
     .max(longestSamlAssertion)
     .regex(/^[A-Za-z0-9_-]+$/),
-  scope: z.string().max(longestTokenParameter).optional(),
+  scope: z.string().optional(),
   resource: text.optional(),
 })
 
@@ -120,7 +119,7 @@ const exchangeWire = z.object({
   requested_token_type: text.optional(),
   actor_token: z.string().optional(),
   actor_token_type: z.string().optional(),
-  scope: z.string().max(longestTokenParameter).optional(),
+  scope: z.string().optional(),
   resource: text.optional(),
   audience: text.optional(),
 })
@@ -165,17 +164,22 @@ function parseCodeRequest(values: unknown): Result<CodeRequest, TokenRequestRefu
 function parseRefreshRequest(values: unknown): Result<RefreshRequest, TokenRequestRefusal> {
   const parsed = refreshWire.safeParse(values)
   if (!parsed.success) return malformed(firstPath(parsed.error))
-  const scopes = parseScopes(parsed.data.scope)
-  if (scopes === 'malformed') return malformed('scope')
-  return ok({ grantType: 'refresh_token', refreshToken: new Secret(parsed.data.refresh_token), scopes, resource: parsed.data.resource })
+  const scopes = readScopes(parsed.data.scope)
+  if (!scopes.ok) return scopes
+  return ok({
+    grantType: 'refresh_token',
+    refreshToken: new Secret(parsed.data.refresh_token),
+    scopes: scopes.value,
+    resource: parsed.data.resource,
+  })
 }
 
 function parseClientCredentialsRequest(values: unknown): Result<ClientCredentialsRequest, TokenRequestRefusal> {
   const parsed = clientWire.safeParse(values)
   if (!parsed.success) return malformed(firstPath(parsed.error))
-  const scopes = parseScopes(parsed.data.scope)
-  if (scopes === 'malformed') return malformed('scope')
-  return ok({ grantType: 'client_credentials', scopes, resource: parsed.data.resource })
+  const scopes = readScopes(parsed.data.scope)
+  if (!scopes.ok) return scopes
+  return ok({ grantType: 'client_credentials', scopes: scopes.value, resource: parsed.data.resource })
 }
 
 function parseDeviceCodeRequest(values: unknown): Result<DeviceCodeRequest, TokenRequestRefusal> {
@@ -187,19 +191,19 @@ function parseDeviceCodeRequest(values: unknown): Result<DeviceCodeRequest, Toke
 function parseJwtBearerRequest(values: unknown): Result<JwtBearerRequest, TokenRequestRefusal> {
   const parsed = jwtBearerWire.safeParse(values)
   if (!parsed.success) return malformed(firstPath(parsed.error))
-  const scopes = parseScopes(parsed.data.scope)
-  if (scopes === 'malformed') return malformed('scope')
+  const scopes = readScopes(parsed.data.scope)
+  if (!scopes.ok) return scopes
   const { assertion, resource } = parsed.data
-  return ok({ grantType: jwtBearerGrantType, assertion: new Secret(assertion), scopes, resource })
+  return ok({ grantType: jwtBearerGrantType, assertion: new Secret(assertion), scopes: scopes.value, resource })
 }
 
 function parseSamlBearerRequest(values: unknown): Result<SamlBearerRequest, TokenRequestRefusal> {
   const parsed = samlBearerWire.safeParse(values)
   if (!parsed.success) return malformed(firstPath(parsed.error))
-  const scopes = parseScopes(parsed.data.scope)
-  if (scopes === 'malformed') return malformed('scope')
+  const scopes = readScopes(parsed.data.scope)
+  if (!scopes.ok) return scopes
   const { assertion, resource } = parsed.data
-  return ok({ grantType: samlBearerGrantType, assertion: new Secret(assertion), scopes, resource })
+  return ok({ grantType: samlBearerGrantType, assertion: new Secret(assertion), scopes: scopes.value, resource })
 }
 
 /** Unknown types are told by name before anything is read of what they are of. */
@@ -212,12 +216,18 @@ function parseExchangeRequest(values: Readonly<Record<string, string>>): Result<
   if (wire.requested_token_type !== undefined && wire.requested_token_type !== accessTokenUrn)
     return err({ reason: 'requested_token_type_unsupported' })
   if (wire.subject_token_type !== accessTokenUrn) return err({ reason: 'subject_token_type_unsupported' })
-  const scopes = parseScopes(wire.scope)
-  if (scopes === 'malformed') return malformed('scope')
+  const scopes = readScopes(wire.scope)
+  if (!scopes.ok) return scopes
   const targets = [wire.resource, wire.audience].filter((target) => target !== undefined)
   if (targets.length === 0) return err({ reason: 'exchange_target_missing' })
   return ok({
-    ...{ grantType: tokenExchangeGrantType, requested: 'access_token', subjectToken: new Secret(wire.subject_token), scopes, targets },
+    ...{
+      grantType: tokenExchangeGrantType,
+      requested: 'access_token',
+      subjectToken: new Secret(wire.subject_token),
+      scopes: scopes.value,
+      targets,
+    },
   })
 }
 
@@ -231,22 +241,29 @@ function parseIdJagRequest(wire: z.output<typeof exchangeWire>): Result<IdJagReq
   const subjectTokenKind = Object.hasOwn(subjectKinds, wire.subject_token_type) ? subjectKinds[wire.subject_token_type] : undefined
   if (subjectTokenKind === undefined) return err({ reason: 'subject_token_type_unsupported' })
   if (wire.audience === undefined) return malformed('audience')
-  const scopes = parseScopes(wire.scope)
-  if (scopes === 'malformed') return malformed('scope')
+  const scopes = readScopes(wire.scope)
+  if (!scopes.ok) return scopes
   const { audience, resource } = wire
   const subjectToken = new Secret(wire.subject_token)
-  return ok({ grantType: tokenExchangeGrantType, requested: 'id_jag', subjectToken, subjectTokenKind, audience, resource, scopes })
+  return ok({
+    grantType: tokenExchangeGrantType,
+    requested: 'id_jag',
+    subjectToken,
+    subjectTokenKind,
+    audience,
+    resource,
+    scopes: scopes.value,
+  })
 }
 
-/** @spec RFC 6749 §3.3 scope-token, separated by single spaces */
-const scopeList = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
-
-/** Those of the resource: to ask for the issuer's again changes nothing. */
-function parseScopes(scope: string | undefined): readonly Scope[] | undefined | 'malformed' {
-  if (scope === undefined) return undefined
-  if (!scopeList.test(scope)) return 'malformed'
-  const scopes = [...new Set(scope.split(' '))]
-  return scopes.length > mostScopesInRequest ? 'malformed' : divideScopes(scopes as Scope[]).ofResource
+/**
+ * Those of the resource: to ask for the issuer's again changes nothing. Read as at the authorization endpoint, so that what was granted can be named.
+ *
+ * @spec RFC 6749 §5.2 invalid_scope
+ */
+function readScopes(scope: string | undefined): Result<readonly Scope[] | undefined, TokenRequestRefusal> {
+  const parsed = parseScope(scope)
+  return parsed.ok ? ok(divideScopes(parsed.value).ofResource) : err({ reason: 'scope_list_malformed' })
 }
 
 const malformed = (field: string) => err({ reason: 'token_request_malformed' as const, detail: { field } })
