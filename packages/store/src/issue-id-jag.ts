@@ -5,6 +5,9 @@
  * The first run carries no decision and tells what policy needs, the second issues, as with `exchange-token`. A refresh token is looked at and not
  * used up; one that would get nothing at a refresh gets nothing here. One that was rotated is a replay as there (`refresh-tokens`): inside the grace
  * it is refused, and afterwards, or without the key that its successor was bound to, it was in two hands and its grant ends. security.md §9
+ *
+ * Whose token it is, only the row says: a run for somebody who has not been counted tells whom to count, and has the trail told of nothing but the end
+ * of a grant, so that nobody who brings what is refused writes the trail, which is kept for ever, as often as he likes.
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Caller } from '@drawbridge/core/oauth/caller'
@@ -66,8 +69,8 @@ const issueStatement = hotStatement({
     SELECT $1, $2, CASE WHEN verdict = 'issue' THEN 'id_jag_issued' ELSE 'id_jag_refused' END, $4, parent.subject_id, $5, parent.connection_id,
       parent.grant_id, $19, NULLIF(verdict, 'issue'), $20::jsonb || jsonb_strip_nulls(jsonb_build_object('why', parent.grant_refusal,
         'grantRevoked', CASE WHEN verdict = 'subject_token_stolen' THEN EXISTS (SELECT 1 FROM killed) END)), $24, $25
-    FROM outcome, parent WHERE outcome.verdict <> 'decide_again')
-  SELECT caller.is_current, outcome.verdict, parent.*,
+    FROM outcome, parent WHERE outcome.verdict <> 'decide_again' AND ($27::boolean OR EXISTS (SELECT 1 FROM killed)) RETURNING 1)
+  SELECT caller.is_current, outcome.verdict, EXISTS (SELECT 1 FROM audited) AS is_told, parent.*,
     ${personOfParent(`outcome.verdict IN ('decide_again', 'issue')`)}, ${notified}
   FROM caller LEFT JOIN (parent CROSS JOIN outcome) ON true`,
 })
@@ -83,6 +86,8 @@ export type IssueIdJag = {
   /** A refresh token by its hash, or what an ID token says whose signature has held. */
   readonly subject: { readonly refreshTokenHash: CredentialHash } | { readonly grantId: string; readonly epochs: Epochs }
   readonly decided: IdJagDecided | undefined
+  /** It is counted for the person that this is asked. Once it is `decided`, it is. */
+  readonly isCounted: boolean
   /** Of the end of the grant, where the token was stolen. */
   readonly eventId: string
   readonly now: Instant
@@ -103,10 +108,16 @@ export type IdJagIssued =
   | { readonly kind: 'decide_again'; readonly grant: ParentGrant }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: IdJagRefusal; readonly why: string | undefined }
+  /** It will be refused: count it for the person, and ask again, so that the trail is told. */
+  | { readonly kind: 'to_be_counted'; readonly grant: ParentGrant }
 
-type Row = ParentGrant & { readonly is_current: boolean; readonly verdict: IdJagRefusal | 'decide_again' | 'issue' | null }
+type Row = ParentGrant & {
+  readonly is_current: boolean
+  readonly is_told: boolean
+  readonly verdict: IdJagRefusal | 'decide_again' | 'issue' | null
+}
 
-/** Says whether it may be issued, and writes the trail; a stolen refresh token revokes its grant. `client_changed` and `decide_again` have changed nothing. */
+/** Says whether it may be issued, and writes the trail; a stolen refresh token revokes its grant. `client_changed`, `decide_again` and `to_be_counted` have changed nothing. */
 export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIssued> {
   const { caller, subject, decided, asked, provenKey } = issue
   const ofIdToken = 'grantId' in subject ? subject : undefined
@@ -115,12 +126,13 @@ export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIs
     'refreshTokenHash' in subject ? subject.refreshTokenHash : null,
     ...[...epochParameters(ofIdToken?.epochs), ...groundParameters(decided), decided?.refusal ?? null],
     ...[decided?.scopes ?? [], JSON.stringify(decided?.detail ?? {}), provenKey?.thumbprint ?? null],
-    ...[...proofParameters(provenKey), asked.requestId, asked.address, issue.eventId],
+    ...[...proofParameters(provenKey), asked.requestId, asked.address, issue.eventId, issue.isCounted],
   ])
   const row = rows[0]
   if (!row?.is_current) return { kind: 'client_changed' }
   if (row.verdict === null) return { kind: 'refused', reason: 'subject_token_unknown', why: undefined }
   if (row.verdict === 'issue') return { kind: 'issued', grant: row }
   if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
+  if (!row.is_told) return { kind: 'to_be_counted', grant: row }
   return { kind: 'refused', reason: row.verdict, why: row.grant_refusal ?? undefined }
 }

@@ -1,4 +1,5 @@
 /** What is brought for an ID-JAG by a thief, or while something changes: a token that was in two hands ends its grant, and nothing is issued on what is no longer so. */
+import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aDpopKey } from '@drawbridge/testkit/a-dpop-key'
 import { hashOf } from '@drawbridge/testkit/a-grant'
@@ -6,8 +7,10 @@ import { publish } from '@drawbridge/testkit/a-login'
 import { type ARace, aRace } from '@drawbridge/testkit/a-race'
 import type { AnExchangeCompany } from '@drawbridge/testkit/an-exchange-company'
 import { type AnIdJagCompany, anIdJagCompany } from '@drawbridge/testkit/an-id-jag-company'
+import { fromAnotherAddress } from '@drawbridge/testkit/many-addresses'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { rateLimits } from '../http/rate-limit.js'
 
 let jag: AnIdJagCompany
 let acme: AnExchangeCompany
@@ -34,6 +37,67 @@ const dead = { status: 400, error: 'invalid_request', reason: 'subject_token_dea
 const stolen = { ...dead, reason: 'subject_token_stolen' }
 const grantOf = ({ access_token: token }: { readonly access_token: string }) => String(decodeJwt(token)['gid'])
 const endOf = (grantId: string) => acme.owner('SELECT revoked_reason FROM grants WHERE tenant_id = $1 AND id = $2', grantId)
+
+describe('one that is refused', () => {
+  const most = rateLimits.subject_unattended.burst * 0.05
+  let limited: TestBroker
+  beforeAll(async () => {
+    const settings = { ...readEnv({ DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1' }), rateLimitFactor: 0.05 }
+    limited = await aBroker(acme.at.fixture.database, { clock: { now: acme.now }, connectorFor: acme.at.idp.connectorFor, settings })
+  })
+  afterAll(() => limited?.close())
+  const ask = (kind: 'refresh_token' | 'id_token', token: unknown) =>
+    jag.ask(kind, token, {}, { ...jag.byAgent(), ...fromAnotherAddress() }, limited.url)
+  const statuses = async (times: number, kind: 'refresh_token' | 'id_token', token: unknown) => {
+    const answers = await Promise.all(Array.from({ length: times }, () => ask(kind, token)))
+    return answers.map(({ status }) => status).sort()
+  }
+  const of = (status: number, times: number) => Array.from({ length: times }, () => status)
+  const lines = () =>
+    acme.owner(`SELECT reason FROM audit_events WHERE tenant_id = $1 AND kind LIKE 'id_jag%' AND at = $2`, new Date(acme.now()))
+
+  it.each(['refresh_token', 'id_token'] as const)(
+    'counts for the person as one that is issued, before the trail has a line of it: %s',
+    async (kind) => {
+      const [tokens, others] = [await jag.signIn(), await jag.signIn()]
+      await acme.owner('UPDATE grants SET revoked_at = now() WHERE tenant_id = $1 AND id = $2', grantOf(tokens))
+      expect(await statuses(most + 5, kind, tokens[kind])).toEqual([...of(400, most), ...of(429, 5)])
+      expect(await lines()).toEqual(Array.from({ length: most }, () => ({ reason: 'subject_token_dead' })))
+      expect((await ask(kind, others[kind])).status).toBe(429)
+      acme.wait(100)
+      expect((await ask(kind, others[kind])).status).toBe(200)
+    },
+  )
+
+  it('by policy counts in the same way', async () => {
+    const tokens = await jag.signIn()
+    await publish(acme.at.fixture, acme.at.acme, acme.now(), 'version: 1\nrules: []\n')
+    try {
+      expect(await statuses(most + 5, 'refresh_token', tokens.refresh_token)).toEqual([...of(400, most), ...of(429, 5)])
+      expect(await lines()).toHaveLength(most)
+    } finally {
+      await publish(
+        acme.at.fixture,
+        acme.at.acme,
+        acme.now(),
+        'version: 1\nrules: [{name: staff, effect: grant, scopes: [read, write], groups: [staff]}]\n',
+      )
+    }
+  })
+
+  it('for theft ends the grant and is told, however much was asked for the person', async () => {
+    const [tokens, others] = [await jag.signIn(), await jag.signIn()]
+    await jag.refresh(tokens.refresh_token)
+    acme.wait(30)
+    expect(await statuses(most, 'refresh_token', others.refresh_token)).toEqual(of(200, most))
+    expect((await ask('refresh_token', tokens.refresh_token)).status).toBe(400)
+    expect(await endOf(grantOf(tokens))).toEqual([{ revoked_reason: 'refresh_token_stolen' }])
+    expect(await lines()).toContainEqual({ reason: 'subject_token_stolen' })
+    // It is over by then, so that is told no more than anything else is.
+    expect((await ask('refresh_token', tokens.refresh_token)).status).toBe(429)
+    expect(await lines()).toHaveLength(most + 1)
+  })
+})
 
 describe('a refresh token that was rotated', () => {
   it('is refused inside the grace, and ends nothing', async () => {

@@ -55,20 +55,23 @@ type Decided = { readonly stored: IdJagDecided; readonly endsAt: Instant }
 export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, request) => {
   let context = known
   let seen: ParentGrant | undefined
+  let isCounted = false
   for (let round = 0; round < mostRounds; round += 1) {
     const { tenant, client, provenKey, http, now } = context
     const asked = judgeRequest(deps, context, request)
     if (!asked.ok) return ifUnchanged(deps, client, asked)
     const decided = seen && decideOn(deps, context, asked.value, seen)
     const issued = await issueIdJag(onHotPath(deps.database), {
-      ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject: asked.value.subject, decided: decided?.stored },
+      ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject: asked.value.subject, decided: decided?.stored, isCounted },
       ...{ eventId: deps.random.uuid(), now, asked: { requestId: http.requestId, address: http.address } },
     })
     if (issued.kind === 'client_changed') return 'client_changed'
     if (issued.kind === 'refused') return err({ reason: issued.reason, detail: { why: issued.why ?? issued.reason } })
     const { grant } = issued
-    const limited = round === 0 ? limitOfPerson(http, tenant, String(grant.subject_id)) : undefined
+    const limited = isCounted ? undefined : limitOfPerson(http, tenant, grant.subject_id ?? grant.grant_id)
     if (limited) return err(limited)
+    isCounted = true
+    if (issued.kind === 'to_be_counted') continue
     if (issued.kind === 'issued' && decided !== undefined) return ok(await sign(deps, context, asked.value.permission, grant, decided))
     context = { ...context, tenant: await deps.configuration.atVersion(tenant, grant.configuration_version) }
     seen = grant.unsettled ? undefined : grant
