@@ -105,16 +105,14 @@ describe('an assertion of a trusted issuer', () => {
       error: 'invalid_target',
       reason: 'resource_not_of_grant',
     },
-    {
-      what: 'nobody names a resource',
-      claims: { resource: undefined },
-      form: {},
-      error: 'invalid_target',
-      reason: 'resource_not_of_grant',
-    },
   ])('is refused where $what', async ({ claims, form, error, reason }) => {
     expect(await told(await acme.assertion(claims), form)).toEqual({ status: 400, error, reason })
     expect(await grants()).toEqual([])
+  })
+
+  it('is for the only resource of its issuer where neither it nor the request names one', async () => {
+    const { status, body } = await acme.redeem(await acme.assertion({ resource: undefined }))
+    expect([status, decodeJwt(String(body['access_token'])).aud]).toEqual([200, acme.tenant().resource])
   })
 
   it('takes the resource from the request where it names none, a slash more or less', async () => {

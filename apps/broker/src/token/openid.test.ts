@@ -91,6 +91,10 @@ describe('a resource written with a slash at its end, or its host in capitals', 
     expect(audienceOf(tokens)).toBe(at.acme.resource)
   })
 
+  it('is the only one of the issuer for a client in its own name that names none', async () => {
+    expect(audienceOf(await at.client.post('token', { grant_type: 'client_credentials' }, await aMachine()))).toBe(at.acme.resource)
+  })
+
   it('several are refused at both endpoints, to the client: a token is for one', async () => {
     told.take()
     const several = `&${new URLSearchParams({ resource: 'https://other.example' })}`

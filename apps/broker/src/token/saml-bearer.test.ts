@@ -90,7 +90,7 @@ describe('a SAML assertion of a trusted issuer', () => {
     expect(await told(agent.assertion(), { resource: '' })).toEqual({
       status: 400,
       error: 'invalid_target',
-      reason: 'resource_not_of_grant',
+      reason: 'resource_unnamed',
     })
     expect(await told(agent.assertion(), { resource: 'https://other.example/mcp' })).toMatchObject({ error: 'invalid_target' })
     expect((await agent.redeem(agent.assertion(), { scope: '' })).body['scope']).toBe('read')

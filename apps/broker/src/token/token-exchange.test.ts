@@ -288,7 +288,12 @@ describe('nothing comes of', () => {
       grantTypes,
     )
     const form = { grant_type: 'client_credentials', resource: acme.at.acme.resource }
-    const { body } = await acme.post('token', form, basicOf(acme.archive.clientId, acme.archive.secret))
+    const byArchive = basicOf(acme.archive.clientId, acme.archive.secret)
+    // Of the three resources here it has to name one.
+    expect(await refusalOf(acme.post('token', { grant_type: form.grant_type }, byArchive))).toEqual({
+      ...{ status: 400, error: 'invalid_target', reason: 'resource_unnamed' },
+    })
+    const { body } = await acme.post('token', form, byArchive)
     expect(await refusalOf(acme.exchange(acme.gateway, body.access_token))).toEqual({
       ...{ status: 400, error: 'invalid_request', reason: 'subject_token_of_no_person' },
     })

@@ -17,7 +17,7 @@ import { parseIdTokenHint } from './id-token-hint.js'
 import { parseChallenge } from './pkce.js'
 import { mustBePushed } from './pushed-request.js'
 import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
-import { defaultScopesOf, findResource, type ResourceServer } from './resource.js'
+import { defaultScopesOf, findAskedResource, type ResourceServer } from './resource.js'
 import { divideScopes, type IdentityScope, parseScope } from './scope.js'
 
 export type ClaimedAuthorizationRequest = {
@@ -205,11 +205,9 @@ function refuseKind({ parameters, client, responseMode }: AnswerableAuthorizatio
   return field ? { reason: 'authorization_parameter_malformed', detail: { field: field[0] } } : undefined
 }
 
-/** A client that names no resource gets the issuer's only one; where there are several it has to say which. */
 function acceptResource(indicator: string | undefined, resources: readonly ResourceServer[]): Result<ResourceServer, RedirectRefusal> {
-  if (!indicator) return resources.length === 1 && resources[0] ? ok(resources[0]) : err({ reason: 'resource_missing' })
-  const found = findResource(indicator, resources)
-  return found ? ok(found) : err({ reason: 'resource_unknown' })
+  const found = findAskedResource(indicator || undefined, resources)
+  return found.ok ? found : err({ reason: `resource_${found.error}` })
 }
 
 /** Unknown scopes are dropped (we may grant less than was asked, RFC 6749 §3.3) unless nothing known is left. */

@@ -8,11 +8,11 @@ import { parseTokenRequest } from './token-request.js'
 const mcp = { identifier: 'https://mcp.example/mcp' }
 const resources = [mcp, { identifier: 'https://other.example' }]
 const scopes = (...names: string[]) => names as unknown as Scope[]
-const narrow = (asked: object, asserted: object) =>
+const narrow = (asked: object, asserted: object, known = resources) =>
   narrowToAsserted(
     { scopes: undefined, resource: undefined, ...asked },
     { scopes: undefined, resource: mcp.identifier, ...asserted },
-    resources,
+    known,
   )
 
 describe('the scopes', () => {
@@ -46,6 +46,18 @@ describe('the resource', () => {
     { what: 'one of the request alone', asked: { resource: mcp.identifier }, asserted: { resource: undefined }, ok: true },
   ])('may be $what: $ok', ({ asked, asserted, ok }) => {
     expect(narrow(asked, asserted).ok).toBe(ok)
+  })
+
+  it('is the only one of the issuer where nobody names one, and has to be named where there are several or none', () => {
+    const neither = (known: typeof resources) => narrow({}, { resource: undefined }, known)
+    expect(neither([mcp])).toEqual({ ok: true, value: { resource: mcp, scopes: [] } })
+    for (const known of [resources, []]) expect(neither(known)).toEqual({ ok: false, error: 'resource_unnamed' })
+    for (const resource of ['', 'https://other.example'])
+      expect(narrow({}, { resource }, [mcp])).toEqual({ ok: false, error: 'resource_not_of_grant' })
+    expect(narrow({ resource: 'https://other.example' }, { resource: undefined }, [mcp])).toEqual({
+      ok: false,
+      error: 'resource_not_of_grant',
+    })
   })
 })
 

@@ -7,7 +7,7 @@
  */
 import { err, ok, type Result } from '../result.js'
 import type { Scope } from '../tenant/ids.js'
-import { findResource } from './resource.js'
+import { findAskedResource, findResource } from './resource.js'
 import type { TokenErrorReason } from './token-error.js'
 
 /** @spec RFC 7523 §2.1 */
@@ -29,7 +29,7 @@ export type NarrowedAccess<R> = {
 }
 
 /**
- * What both allow: the one resource, which must be known here, and of the scopes those that are in both.
+ * What both allow: the one resource, which must be known here, or the only one of the issuer where neither names any; and of the scopes those that are in both.
  *
  * The MCP SDK names neither in its request; then the assertion alone says. An assertion that names scopes of which none is left grants nothing,
  * and never the defaults, which somebody might take for less.
@@ -40,11 +40,12 @@ export function narrowToAsserted<R extends { readonly identifier: string }>(
   asked: AssertedAccess,
   asserted: AssertedAccess,
   resources: readonly R[],
-): Result<NarrowedAccess<R>, Extract<TokenErrorReason, 'resource_not_of_grant' | 'scope_widened'>> {
-  const named = [asserted.resource, asked.resource].filter((indicator) => indicator !== undefined)
-  const found = named.map((indicator) => findResource(indicator, resources))
-  const [resource] = found
-  if (resource === undefined || found.some((other) => other !== resource)) return err('resource_not_of_grant')
+): Result<NarrowedAccess<R>, Extract<TokenErrorReason, 'resource_unnamed' | 'resource_not_of_grant' | 'scope_widened'>> {
+  const [named, ...others] = [asserted.resource, asked.resource].filter((indicator) => indicator !== undefined)
+  const found = findAskedResource(named, resources)
+  if (!found.ok) return err(found.error === 'missing' ? 'resource_unnamed' : 'resource_not_of_grant')
+  const resource = found.value
+  if (others.some((other) => findResource(other, resources) !== resource)) return err('resource_not_of_grant')
   const scopes = intersectionOf(asked.scopes, asserted.scopes)
   return scopes?.length === 0 ? err('scope_widened') : ok({ resource, scopes: scopes ?? [] })
 }

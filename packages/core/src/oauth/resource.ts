@@ -1,5 +1,6 @@
 /** Resource indicators: which MCP server or API a token is for. RFC 8707. */
 import type { SensitivityTier } from '../policy/decision.js'
+import { err, ok, type Result } from '../result.js'
 import type { ResourceId, ResourceIdentifier, Scope, TenantId } from '../tenant/ids.js'
 
 export type ResourceScope = {
@@ -43,6 +44,16 @@ export function findResource<R extends { readonly identifier: string }>(indicato
   const wanted = comparable(indicator)
   const matching = wanted === undefined ? [] : resources.filter((resource) => comparable(resource.identifier) === wanted)
   return matching.length === 1 ? matching[0] : undefined
+}
+
+/** The resource that is named; where none is, the only one of the issuer. Where there are several, somebody has to say which. */
+export function findAskedResource<R extends { readonly identifier: string }>(
+  indicator: string | undefined,
+  resources: readonly R[],
+): Result<R, 'missing' | 'unknown'> {
+  if (indicator === undefined) return resources.length === 1 && resources[0] ? ok(resources[0]) : err('missing')
+  const found = findResource(indicator, resources)
+  return found ? ok(found) : err('unknown')
 }
 
 function comparable(identifier: string): string | undefined {

@@ -109,6 +109,13 @@ export const tokenErrors = {
     spec: 'RFC 8707 §2.2',
     say: 'resource is not the one that was granted',
   },
+  resource_unnamed: {
+    code: 'invalid_target',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8707 §2',
+    say: 'resource is required here: name the MCP server or API that the token is for',
+  },
   resources_of_token_several: {
     code: 'invalid_target',
     status: 400,

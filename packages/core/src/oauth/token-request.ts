@@ -27,7 +27,8 @@ export type RefreshRequest = {
 export type ClientCredentialsRequest = {
   readonly grantType: 'client_credentials'
   readonly scopes: readonly Scope[] | undefined
-  readonly resource: string
+  /** `undefined`: the only one of the issuer. */
+  readonly resource: string | undefined
 }
 export type DeviceCodeRequest = {
   readonly grantType: typeof deviceGrantType
@@ -39,7 +40,7 @@ export type JwtBearerRequest = {
   readonly assertion: Secret
   /** `undefined`: all that the assertion names. */
   readonly scopes: readonly Scope[] | undefined
-  /** `undefined`: the one that the assertion names. */
+  /** `undefined`: the one that the assertion names, or else the only one of the issuer. */
   readonly resource: string | undefined
 }
 export type SamlBearerRequest = {
@@ -93,7 +94,7 @@ const codeWire = z.object({ code: text, redirect_uri: text.optional(), code_veri
 const refreshWire = z.object({ refresh_token: text, scope: z.string().optional(), resource: text.optional() })
 
 const deviceWire = z.object({ device_code: text, resource: text.optional() })
-const clientWire = z.object({ scope: z.string().optional(), resource: text })
+const clientWire = z.object({ scope: z.string().optional(), resource: text.optional() })
 
 const jwtBearerWire = z.object({
   assertion: z

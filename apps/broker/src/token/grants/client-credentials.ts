@@ -2,6 +2,7 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import { decideOwnAccess } from '@drawbridge/core/oauth/client-credentials'
 import { canBeNamed } from '@drawbridge/core/oauth/machine-subject'
+import { findAskedResource } from '@drawbridge/core/oauth/resource'
 import type { ClientCredentialsRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
@@ -29,8 +30,10 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
   for (let round = 0; round < mostDecisions; round += 1) {
     const missing = findMissingProof({ client, provenKey }, tenant)
     if (missing) return ifUnchanged(deps, client, err(missing))
-    const resource = tenant.resource(request.resource)
-    if (!resource) return ifUnchanged(deps, client, err({ reason: 'resource_not_of_grant' }))
+    const found = findAskedResource(request.resource, tenant.resources)
+    if (!found.ok)
+      return ifUnchanged(deps, client, err({ reason: found.error === 'missing' ? 'resource_unnamed' : 'resource_not_of_grant' }))
+    const resource = found.value
     const shut = findShut(tenant, client)
     if (shut) return ifUnchanged(deps, client, err(shut))
     const { knownAddress: address, country } = http

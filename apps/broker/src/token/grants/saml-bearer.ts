@@ -67,7 +67,8 @@ function judgeAssertion(
   assertion: SamlGrantAssertion,
 ): Result<Evidence, Refused> {
   if (!trust.clients.includes(client.id)) return err({ reason: 'assertion_of_other_client' })
-  // It names neither: what is asked for counts, and policy says how much of it.
+  // It names neither: what is asked for counts, and policy says how much of it. docs/adr/0078
+  if (request.resource === undefined) return err({ reason: 'resource_unnamed' })
   const access = narrowToAsserted(request, { scopes: undefined, resource: undefined }, tenant.resources)
   if (!access.ok) return err({ reason: access.error })
   const who = identify(trust, assertion)
