@@ -170,14 +170,14 @@ const atFrontOf = (held: Omit<Target, (typeof ofOneCompany)[number]>): Target =>
 /** Chapters, and how many of their rows are asked of the front: a row that came to ask for what is one company's would be missed. */
 const alsoAtFront: Readonly<Record<string, number>> = {
   'MCP authorization': 10,
-  'Metadata and keys': 18,
-  'Authorization endpoint': 31,
+  'Metadata and keys': 19,
+  'Authorization endpoint': 32,
   'Pushed authorization requests': 15,
   'Clients that describe themselves': 23,
   'Dynamic registration': 11,
   'Token endpoint': 17,
   'What access tokens say': 4,
-  'What ID tokens say': 6,
+  'What ID tokens say': 7,
   Introspection: 6,
   Revocation: 4,
   'Sessions and sign-out': 2,

@@ -28,7 +28,8 @@ let fixture: TestDatabase
 let vendor: AnAssertionCompany
 
 beforeAll(async () => {
-  product = await aProduct()
+  // A lab, whose clock can be moved.
+  product = await aProduct({ DRAWBRIDGE_LAB: 'true' })
   issuer = product.issuer('acme')
   const registration = {
     ...{
@@ -153,6 +154,33 @@ it('openid-client and the MCP SDK get one, the SDK from what the issuer says of 
   for (const { jwtAuthGrant } of [found, given]) {
     expect(decodeJwt(jwtAuthGrant)).toMatchObject({ iss: `${issuer}/id-jag`, sub: decodeJwt(tokens.access_token).sub, resource })
     expect((await vendor.redeem(jwtAuthGrant)).status).toBe(200)
+  }
+})
+
+it('the MCP SDK gets one long after the sign-in, by the ID token of a refresh: it brings ID tokens alone', async () => {
+  const later = async (seconds: number) => {
+    expect((await product.admin('PUT', '/lab/clock', { offsetSeconds: seconds })).status).toBe(200)
+  }
+  const { audience, resource } = { audience: vendor.issuer(), resource: vendor.tenant().resource }
+  const sdk = ({ id_token: idToken }: Pick<Awaited<ReturnType<typeof signIn>>, 'id_token'>) =>
+    discoverAndRequestJwtAuthGrant({ idpUrl: issuer, audience, resource, idToken, clientId: client.id, clientSecret: client.secret })
+  const first = await signIn()
+  await later(360)
+  vendor.wait(360)
+  try {
+    await expect(sdk(first)).rejects.toThrow('invalid_request')
+    // A client of another maker believes it, whose clock goes with it.
+    const metadata = { client_secret: client.secret, [openid.clockSkew]: 360 }
+    const config = await openid.discovery(new URL(issuer), client.id, metadata, openid.ClientSecretPost(client.secret), {
+      execute: [openid.allowInsecureRequests],
+    })
+    const second = await openid.refreshTokenGrant(config, first.refresh_token)
+    expect(second.claims()).toMatchObject({ sub: decodeJwt(first.id_token).sub, auth_time: decodeJwt(first.id_token)['auth_time'] })
+    const { jwtAuthGrant } = await sdk({ id_token: second.id_token ?? '' })
+    expect((await vendor.redeem(jwtAuthGrant)).status).toBe(200)
+  } finally {
+    await later(0)
+    vendor.wait(-360)
   }
 })
 

@@ -61,6 +61,7 @@ describe('the client is proven: back to it, with state and iss', () => {
     { when: 'a token is asked for directly', change: { response_type: 'token' }, error: 'unsupported_response_type' },
     { when: 'a fragment is asked for', change: { response_mode: 'fragment' }, error: 'invalid_request' },
     { when: 'a request object comes', change: { request: 'e30.e30.' }, error: 'request_not_supported' },
+    { when: 'one is elsewhere', change: { request_uri: 'https://agent.example/request' }, error: 'request_uri_not_supported' },
     { when: 'nobody may be asked', change: { prompt: 'none' }, error: 'login_required' },
     { when: 'the answer may travel in no such way', change: { response_mode: 'fragment' }, error: 'invalid_request' },
     { when: 'acr_values are no words', change: { acr_values: 'a"b' }, error: 'invalid_request' },

@@ -65,7 +65,10 @@ describe.each(places)('at %s', (place) => {
       const fresh = await openid.refreshTokenGrant(config, tokens.refresh_token ?? '', { scope: 'openid documents:read' })
       expect(fresh.access_token).not.toBe(tokens.access_token)
       expect(fresh.refresh_token).not.toBe(tokens.refresh_token)
-      expect(fresh.id_token).toBeUndefined() // it is told who signed in at a sign-in alone: OIDC Core §12.2 leaves it open
+      // OIDC Core §12.2: the same person and sign-in, and no nonce.
+      const again = fresh.claims()
+      expect(again).toMatchObject({ iss: issuer, aud: known.clientId, sub: claims?.sub, auth_time: claims?.['auth_time'] })
+      expect(again).not.toHaveProperty('nonce')
       expect(await openid.fetchUserInfo(config, fresh.access_token, claims?.sub ?? '')).toEqual({ sub: claims?.sub })
 
       const said = { active: true, iss: issuer, client_id: known.clientId, scope: 'documents:read', ...namedTenant(place) }

@@ -51,7 +51,14 @@ const refusals: readonly [section: string, level: Requirement['level'], says: st
     'MUST',
     'refuses a request object that it does not read',
     { request: 'e30.e30.' },
-    ['request_not_supported', 'invalid_request'],
+    ['request_not_supported'],
+  ],
+  [
+    'OpenID Connect Core 1.0 §3.1.2.6',
+    'MUST',
+    'refuses the address of a request object elsewhere by an error of its own',
+    { request_uri: 'https://agent.example/request.jwt' },
+    ['request_uri_not_supported'],
   ],
 ]
 

@@ -58,6 +58,15 @@ export const metadataRequirements: readonly Requirement[] = [
     ask: async (target) => includesAll((await documentOf(target))['subject_types_supported'], ['public', 'pairwise']),
   },
   {
+    section: 'OpenID Connect Discovery 1.0 §3',
+    level: 'MUST',
+    says: 'says that it reads no request object, and none at an address, which whoever says nothing is taken to do',
+    ask: async (target) => {
+      const document = await documentOf(target)
+      assert.deepEqual([document['request_parameter_supported'], document['request_uri_parameter_supported']], [false, false])
+    },
+  },
+  {
     section: 'MCP Enterprise-Managed Authorization',
     level: 'SHOULD',
     says: 'says that it accepts ID-JAGs and the grant type that they come by, and not whose',

@@ -38,11 +38,12 @@ async function isSignedByPublished(target: Target, token: string): Promise<void>
   assert.ok(verify(hash, Buffer.from(`${header}.${claims}`), by, Buffer.from(signature, 'base64url')), 'the signature does not hold')
 }
 
-async function openid(target: Target, change: Parameters = {}): Promise<{ readonly idToken: string; readonly accessToken: string }> {
+type OpenIdTokens = { readonly idToken: string; readonly accessToken: string; readonly refreshToken: string }
+async function openid(target: Target, change: Parameters = {}): Promise<OpenIdTokens> {
   const back = new URL(await target.signIn(authorizeUrl(target, { scope: 'openid', ...change })))
   const { status, json } = await post(`${target.issuer}/token`, codeForm(target, back.searchParams.get('code') ?? ''))
   assert.equal(status, 200)
-  return { idToken: String(json['id_token']), accessToken: String(json['access_token']) }
+  return { idToken: String(json['id_token']), accessToken: String(json['access_token']), refreshToken: String(json['refresh_token']) }
 }
 
 const seconds = (): number => Math.floor(Date.now() / 1000)
@@ -154,6 +155,22 @@ export const idTokenRequirements: readonly Requirement[] = [
         .update(accessToken)
         .digest()
       assert.equal(claimsOf(idToken)['at_hash'], hash.subarray(0, hash.length / 2).toString('base64url'))
+    },
+  },
+  {
+    section: 'OpenID Connect Core 1.0 §12.2',
+    level: 'MUST',
+    says: 'says at a refresh, in an ID token, of the same person, to the same client, as of the same sign-in, what it said before, and no nonce',
+    ask: async (target) => {
+      const first = await openid(target, { max_age: '600', nonce: 'n-0S6_WzA2Mj' })
+      const form = { grant_type: 'refresh_token', refresh_token: first.refreshToken, client_id: target.client.id }
+      const { status, json } = await post(`${target.issuer}/token`, form)
+      assert.equal(status, 200)
+      const [before, after] = [claimsOf(first.idToken), claimsOf(String(json['id_token']))]
+      for (const name of ['iss', 'sub', 'aud', 'azp', 'auth_time']) assert.deepEqual(after[name], before[name], name)
+      assert.ok(typeof after['sub'] === 'string' && typeof after['auth_time'] === 'number')
+      assert.ok(Number(after['iat']) >= Number(before['iat']) && !Object.hasOwn(after, 'nonce'))
+      await isSignedByPublished(target, String(json['id_token']))
     },
   },
   {

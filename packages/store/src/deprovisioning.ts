@@ -32,7 +32,7 @@ export type Deprovisioned = {
  * The barrier of each target. `$1` tenant, `$2` target id, `$3` now, `$4` deactivate, `$5` reason, `$7` source.
  * A person is kept out by each source that said so, until each has taken it back (`reinstate`).
  * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch. At the front the mark is the
- * tenant's own beside the vendor's, and each lifts her own alone (migration 0162).
+ * tenant's own beside the vendor's, and each lifts her own alone (migration 0162). What makes the copies at the tenants follow hears who ended it (0182).
  */
 const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
   subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END,
@@ -42,7 +42,7 @@ const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
   client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
             blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END,
             own_blocked_at = CASE WHEN $4 THEN coalesce(own_blocked_at, $3) ELSE own_blocked_at END
-            WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL RETURNING epoch`,
+            WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL AND set_config('drawbridge.ended_by', $7::text, true) IS NOT NULL RETURNING epoch`,
   connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = $3, disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
             WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
   tenant: `UPDATE tenants SET epoch = epoch + 1, barrier_at = $3, suspended_at = CASE WHEN $4 THEN coalesce(suspended_at, $3) ELSE suspended_at END
@@ -54,9 +54,10 @@ const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
 /**
  * Whether anybody is to hear of it: of a client that ends by its own registration's word, which is ended as often as whoever registered it likes, who may be
  * anybody. Told is it where it holds a grant that is not below its barrier already. Grants are kept for weeks after their end, longer than any token of theirs lives.
+ * In the order of the index, so that no other way is taken: one step, whatever it holds.
  */
-const holdsSomething = `EXISTS (SELECT 1 FROM grants g JOIN clients c ON c.tenant_id = $1 AND c.issuer_id = g.issuer_id AND c.client_id = g.client_id
-    WHERE g.tenant_id = $1 AND g.client_id = $2 AND g.client_epoch >= c.epoch)`
+const holdsSomething = `EXISTS (SELECT 1 FROM clients c CROSS JOIN LATERAL (SELECT 1 FROM grants g
+      WHERE g.tenant_id = $1 AND g.issuer_id = c.issuer_id AND g.client_id = $2 AND g.client_epoch >= c.epoch ORDER BY g.client_epoch LIMIT 1) held WHERE c.tenant_id = $1 AND c.client_id = $2)`
 
 const statementFor = (target: DeprovisioningTarget, isTold = 'true'): string => `
   WITH hit AS (${barriers[target]}),

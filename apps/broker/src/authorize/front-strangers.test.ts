@@ -1,10 +1,12 @@
 /** A stranger who registers clients at the front, without anybody signing in: what it costs the tenants, which is next to nothing. */
+import { randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { everyWay, registrationLimits } from '@drawbridge/core/oauth/client-registration'
-import type { IssuerId } from '@drawbridge/core/tenant/ids'
+import { type DeprovisioningEventId, type IssuerId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { readEnv } from '@drawbridge/runtime/env'
+import { deprovision } from '@drawbridge/store/deprovisioning'
 import { hasRoomForCopy } from '@drawbridge/store/front-clients'
-import { inTenant } from '@drawbridge/store/transaction'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aFrontUrl, aFrontWorld, type FrontWorld, rowsOf } from '@drawbridge/testkit/a-front'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -87,6 +89,50 @@ describe('a registration that is replaced again and again', () => {
     await world.signIn('front for acme', { client_id: client.client_id })
     await replace(client, 'https://client.example/4')
     expect((await toldOf(client))[0]).toEqual({ slug: 'acme', epoch: 5, events: 2, trail: 2, jobs: 2 })
+  })
+})
+
+describe('a client that registered itself at the front, and that somebody ends', () => {
+  /** Known at two tenants, of which one granted it very much. */
+  async function aUsedClient(): Promise<Registered> {
+    const client = await register()
+    await world.signIn('front for acme', { client_id: client.client_id })
+    expect((await authorize(client, 'globex')).status).toBe(303)
+    await rowsOf(
+      world,
+      `INSERT INTO grants SELECT made.* FROM grants AS g, generate_series(1, 3000) AS n,
+         jsonb_populate_record(NULL::grants, to_jsonb(g) || jsonb_build_object('id', md5(g.id::text || n)::uuid)) AS made WHERE g.client_id = $1`,
+      [client.client_id],
+    )
+    return client
+  }
+  /** By this connection. */
+  const readByNow = async (db: Db) =>
+    (
+      await db.query<{ read: number }>(
+        "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::int AS read FROM pg_stat_xact_user_tables WHERE relname = 'grants'",
+      )
+    ).rows[0]?.read ?? 0
+  /** Answers how many grants were read for it. */
+  const end = (client: Registered, source: 'registration' | 'admin') =>
+    inTenant(world.fixture.database, vendorTenantId, async (db) => {
+      const event = { tenant: vendorTenantId, eventId: randomUUID() as DeprovisioningEventId, source, target: 'client' as const }
+      const before = await readByNow(db)
+      await deprovision(db, { ...event, targetId: client.client_id, reason: 'a test', toldAt: undefined, now, requestId: undefined })
+      return (await readByNow(db)) - before
+    })
+
+  it.each(['before anything is known of the tables', 'after ANALYZE'])('%s, is ended without a look at all that it holds', async (when) => {
+    const client = await aUsedClient()
+    if (when === 'after ANALYZE') await rowsOf(world, 'ANALYZE')
+    expect(await end(client, 'registration')).toBeLessThan(5)
+    expect(await toldOf(client)).toMatchObject([once, nothing, nothing])
+  })
+
+  it('is told at every tenant that has a copy where the vendor ends it, and nothing that it holds is looked at', async () => {
+    const client = await aUsedClient()
+    expect(await end(client, 'admin')).toBe(0)
+    expect(await toldOf(client)).toMatchObject([once, once, once])
   })
 })
 

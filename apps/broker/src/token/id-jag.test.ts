@@ -73,6 +73,17 @@ describe('a client that may', () => {
     },
   )
 
+  it('gets one by an ID token alone for as long as it refreshes, and by none that is over', async () => {
+    const first = await jag.signIn()
+    acme.wait(360)
+    expect(await jag.refusalOf(jag.ask('id_token', first.id_token))).toMatchObject({ reason: 'subject_token_unknown' })
+    const { body: second } = await jag.refresh(first.refresh_token)
+    const { body } = await jag.ask('id_token', second['id_token'])
+    const hers = decodeJwt(first.access_token)
+    expect(decodeJwt(body.access_token)).toMatchObject({ sub: hers.sub, auth_time: hers['auth_time'], scope: 'read write' })
+    expect((await jag.ask('refresh_token', second['refresh_token'])).status).toBe(200)
+  })
+
   it('uses its refresh token up by nothing of it', async () => {
     const { refresh_token: token } = await jag.signIn()
     for (let round = 0; round < 3; round += 1) expect((await jag.ask('refresh_token', token)).status).toBe(200)

@@ -44,12 +44,25 @@ export type Issuing = {
   readonly confirmation: KeyThumbprint | undefined
   readonly grantExpiresAt: Instant
   readonly refreshToken: Secret | undefined
-  /** Present when an ID token belongs to the answer: at the redemption of a code with `openid`. */
+  /** Present when an ID token belongs to the answer: `idTokenOf`. */
   readonly idToken?: { readonly nonce: string | undefined; readonly client: Pick<Client, 'sectorIdentifier'> }
   /** Where the grant was opened by an exchange: the grants that it comes from, the nearest first. */
   readonly ancestors?: readonly Ancestor[]
   readonly now: Instant
 }
+
+/**
+ * Where the grant has `openid`, an ID token belongs to the answer at the redemption of its code and at each refresh: it is over after minutes, and
+ * clients need one that is not, for an ID-JAG (ADR 121). At a refresh there is no request that could have a `nonce`; everything else in it comes from
+ * the grant and the client, as at first.
+ *
+ * @spec OpenID Connect Core §3.1.3.3, §12.2
+ */
+export const idTokenOf = (
+  { identity_scopes: told }: Pick<GrantStateRow, 'identity_scopes'>,
+  client: Pick<Client, 'sectorIdentifier'>,
+  nonce?: string,
+): Pick<Issuing, 'idToken'> => (told.includes('openid') ? { idToken: { nonce, client } } : {})
 
 /**
  * Signs what was issued, with the keys of the configuration that the statement saw: a key that was withdrawn a moment ago signs nothing.

@@ -110,6 +110,7 @@ describe('a client with a sector of its own', () => {
     const tokens = await signIn(id)
     const fresh = await at.client.post('token', { grant_type: 'refresh_token', refresh_token: tokens.refresh_token, client_id: id })
     expect(await userinfo(fresh as Tokens)).toEqual({ sub: knownAs(tokens) })
+    expect(knownAs(fresh as Tokens)).toBe(knownAs(tokens))
   })
 })
 

@@ -45,6 +45,11 @@ async function redeem(): Promise<Tokens> {
   return (await response.json()) as Tokens
 }
 
+async function refresh({ refresh_token: token }: Tokens): Promise<Tokens> {
+  const form = { grant_type: 'refresh_token', refresh_token: token, client_id: acme.clientId }
+  return (await (await fetch(at('token'), { method: 'POST', body: new URLSearchParams(form) })).json()) as Tokens
+}
+
 async function choose(algorithm: TokenAlgorithm): Promise<void> {
   expect(await call('PUT', '/tenants/acme/token-algorithm', { algorithm })).toMatchObject({ status: 200, body: { algorithm } })
   expect(await call('GET', '/tenants/acme/token-algorithm')).toMatchObject({ status: 200, body: { algorithm } })
@@ -70,6 +75,8 @@ describe.each(tokenAlgorithms.filter((algorithm) => algorithm !== 'ES256'))('%s'
     expect((await activate()).status).toBe(200)
     const after = await redeem()
     expect([algorithmOf(after.access_token), algorithmOf(after.id_token)]).toEqual([algorithm, algorithm])
+    const renewed = await refresh(before)
+    expect([algorithmOf(renewed.access_token), algorithmOf(renewed.id_token)]).toEqual([algorithm, algorithm])
     expect(((await metadata())['id_token_signing_alg_values_supported'] as string[])[0]).toBe(algorithm)
     const issuer = String((await metadata())['issuer'])
     const keys = createRemoteJWKSet(new URL(at('jwks')))

@@ -55,7 +55,14 @@ export const authorizationErrors = {
     status: 400,
     answer: 'redirect',
     spec: 'OIDC Core §3.1.2.6',
-    say: 'request and request_uri are not supported',
+    say: 'request is not supported: send what it says as parameters',
+  },
+  request_uri_unsupported: {
+    code: 'request_uri_not_supported',
+    status: 400,
+    answer: 'redirect',
+    spec: 'OIDC Core §3.1.2.6',
+    say: 'request_uri is taken of requests that were pushed here, and of none elsewhere: send the parameters, or push them to pushed_authorization_request_endpoint',
   },
   resource_missing: {
     code: 'invalid_target',

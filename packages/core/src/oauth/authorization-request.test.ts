@@ -71,7 +71,8 @@ test.each([
   { when: 'no requested scope exists', change: { scope: 'nothing' }, reason: 'scope_unknown' },
   { when: 'scope is malformed', change: { scope: 'a"b' }, reason: 'scope_malformed' },
   { when: 'prompt=none has company', change: { prompt: 'none login' }, reason: 'prompt_unsupported' },
-  { when: 'a request object comes', change: { request_uri: 'urn:x' }, reason: 'request_object_unsupported' },
+  { when: 'a request object comes', change: { request: 'e30.e30.' }, reason: 'request_object_unsupported' },
+  { when: 'the address of one comes', change: { request_uri: 'https://agent.example/request' }, reason: 'request_uri_unsupported' },
   { when: 'the response mode is fragment', change: { response_mode: 'fragment' }, reason: 'response_mode_unsupported' },
   { when: 'state is too long', change: { state: 'x'.repeat(2049) }, reason: 'authorization_parameter_malformed' },
 ])('refused when $when', ({ change, reason }) => {

@@ -179,8 +179,15 @@ export function acceptAskedAccess(parameters: AuthorizationParameters, rules: Ac
   return ok({ resource: resource.value, ...scopes.value, acrValues, maxAge: maxAge.value })
 }
 
+/** The address of a request that was pushed here has been read by whoever asks. @spec OIDC Core §3.1.2.6 an error for each */
+export function refuseRequestObject(parameters: AuthorizationParameters): RedirectRefusal | undefined {
+  if ('request' in parameters) return { reason: 'request_object_unsupported' }
+  return 'request_uri' in parameters ? { reason: 'request_uri_unsupported' } : undefined
+}
+
 function refuseKind({ parameters, client, responseMode }: AnswerableAuthorizationRequest): RedirectRefusal | undefined {
-  if ('request' in parameters || 'request_uri' in parameters) return { reason: 'request_object_unsupported' }
+  const elsewhere = refuseRequestObject(parameters)
+  if (elsewhere) return elsewhere
   if (parameters['response_type'] !== 'code') {
     return 'response_type' in parameters
       ? { reason: 'response_type_unsupported' }

@@ -84,6 +84,7 @@ test.each([
   { given: { max_age: '-1' }, reason: 'authorization_parameter_malformed' },
   { given: { acr_values: '\u0000' }, reason: 'authorization_parameter_malformed' },
   { given: { request: 'x' }, reason: 'request_object_unsupported' },
+  { given: { request_uri: 'https://agent.example/request' }, reason: 'request_uri_unsupported' },
 ])('asked with $given a device is refused as $reason', ({ given, reason }) => {
   const refused = accept(given as unknown as Record<string, string>)
   expect(!refused.ok && refused.error.reason).toBe(reason)

@@ -8,7 +8,7 @@ import type { Brand } from '../brand.js'
 import { addSeconds, type Instant } from '../instant.js'
 import { err, ok, type Result } from '../result.js'
 import type { DeviceCodeId } from '../tenant/ids.js'
-import { type AccessRules, type AskedAccess, acceptAskedAccess } from './authorization-request.js'
+import { type AccessRules, type AskedAccess, acceptAskedAccess, refuseRequestObject } from './authorization-request.js'
 import { type Caller, type CallerState, isSameClient } from './caller.js'
 import type { Client } from './client.js'
 import { deviceGrantType } from './device-grant-type.js'
@@ -50,7 +50,8 @@ export function acceptDeviceRequest(
   rules: AccessRules,
 ): Result<DeviceAuthorizationRequest, DeviceRequestRefusal> {
   if (!client.grantTypes.includes(deviceGrantType)) return err({ reason: 'grant_type_not_for_client' })
-  if ('request' in parameters || 'request_uri' in parameters) return err({ reason: 'request_object_unsupported' })
+  const elsewhere = refuseRequestObject(parameters)
+  if (elsewhere) return err(elsewhere)
   const asked = acceptAskedAccess(parameters, rules)
   return asked.ok ? ok({ client, ...asked.value } as DeviceAuthorizationRequest) : asked
 }

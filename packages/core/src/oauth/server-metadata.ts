@@ -25,6 +25,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  *
  * @spec RFC 8414 §2
  * @spec RFC 9126 §5 pushed_authorization_request_endpoint, require_pushed_authorization_requests
+ * @spec OpenID Connect Discovery 1.0 §3 request_uri_parameter_supported, which is true where it is left out; RFC 9126 §5 pushed ones are usable regardless of it
  * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
  * @spec OpenID Connect Discovery 1.0 §3 userinfo_endpoint, claims_supported
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
@@ -67,6 +68,9 @@ export function buildServerMetadata(
     ...(knows.deviceGrant ? { device_authorization_endpoint: `${issuer}/device_authorization` } : {}),
     pushed_authorization_request_endpoint: `${issuer}/par`,
     require_pushed_authorization_requests: knows.requirePushedRequests,
+    // Of clients' own: the addresses that our endpoint for pushed ones gives out are taken all the same.
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
     ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),

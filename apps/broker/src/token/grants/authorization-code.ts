@@ -15,7 +15,7 @@ import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import type { BrokerDeps } from '../../deps.js'
 import { frontTenantOf } from '../../http/front.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
-import { issueTokens, type TokenSet } from '../issue-tokens.js'
+import { idTokenOf, issueTokens, type TokenSet } from '../issue-tokens.js'
 import { type Held, issueAsDecidedNow } from '../present-decision.js'
 
 export type Redeemed = Extract<CodeRedemption, { kind: 'redeemed' }>
@@ -66,7 +66,7 @@ export function issueFirstTokens(
     confirmation: provenKey?.thumbprint,
     grantExpiresAt: grant.ends_at,
     refreshToken: refreshes ? refreshToken : undefined,
-    ...(grant.identity_scopes.includes('openid') ? { idToken: { nonce, client } } : {}),
+    ...idTokenOf(grant, client, nonce),
     now,
   })
 }

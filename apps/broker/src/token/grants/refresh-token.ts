@@ -12,12 +12,12 @@ import { type Rotation, rotateRefreshToken } from '@drawbridge/store/refresh-tok
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import type { Exchange } from '../exchange.js'
-import { issueTokens } from '../issue-tokens.js'
+import { idTokenOf, issueTokens } from '../issue-tokens.js'
 import { issueAsDecidedNow } from '../present-decision.js'
 
 type Rotated = Extract<Rotation, { kind: 'rotated' }>
 
-/** @spec RFC 6749 §6, RFC 9700 §4.14.2 */
+/** @spec RFC 6749 §6, RFC 9700 §4.14.2, OpenID Connect Core §12 */
 export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, context, request) => {
   const { tenant, client, provenKey, http, now } = context
   const familyId = readFamily(request.refreshToken.reveal())
@@ -52,6 +52,7 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
     await issueTokens(deps, tenant, {
       ...{ grant, scopes, accessTokenTtlSeconds, confirmation },
       ...{ grantExpiresAt: grant.ends_at, refreshToken, now },
+      ...idTokenOf(grant, client),
     }),
   )
 }
