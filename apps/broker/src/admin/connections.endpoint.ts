@@ -1,5 +1,5 @@
 /** Connections: whoever writes them decides who can be whom, so all of it is `impersonate`. A kill, which is `revoke`, disables one. */
-import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { isNamedByTrust } from '@drawbridge/store/assertion-trusts'
 import {
   deleteConnection,
@@ -12,12 +12,11 @@ import {
   updateConnection,
 } from '@drawbridge/store/connections'
 import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
-import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { inTenant } from '@drawbridge/store/transaction'
 import { parseConnection } from '@drawbridge/upstream/connection'
 import { sendsSecretElsewhere } from '@drawbridge/upstream/oidc/secret-addresses'
 import { z } from 'zod'
-import type { BrokerDeps } from '../deps.js'
-import { type Answer, empty, json } from '../http/answer.js'
+import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { auditWeakenings } from './accepted-weakenings.js'
