@@ -100,6 +100,7 @@ const reportOf = ({ tenants, connections, keys, samlTenants, lastKnownAt }: Reco
     : [
         `${connections} connections have a directory that may have told of leavers in what was lost. Nobody comes in through them but whom it has created since.`,
         'Their tenants restart the provisioning at their directory, wait for the whole cycle, and say so: drawbridge connection resynced <tenant> <connection>',
+        'Afterwards whom the directory has not named stays out, and is listed.',
       ]),
   ...handiwork({ samlTenants, lastKnownAt }),
   'Start workers and brokers where only you reach them, do that, and then let everybody in.',

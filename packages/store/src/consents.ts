@@ -21,9 +21,6 @@ export type ConsentGround = {
   readonly epochs: Omit<Epochs, 'grant'>
 }
 
-/** What the opening statement keeps of a yes. */
-export type ConsentToKeep = { readonly id: ConsentId; readonly judgedHash: Buffer; readonly expiresAt: Instant }
-
 /** Only while nothing that it was given under has changed: after a barrier, and after a change of the client, she is asked anew. */
 export async function findConsent(db: Db, tenant: TenantId, ground: ConsentGround, now: Instant): Promise<Consent | undefined> {
   const { rows } = await db.query<{ id: ConsentId; scopes: Scope[]; identityScopes: IdentityScope[]; agreedAt: Instant }>(

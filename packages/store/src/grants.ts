@@ -17,9 +17,11 @@ import {
 } from '@drawbridge/core/tenant/ids'
 import { type DecidedOn, type DecidedWrite, type GroundRow, groundColumns, toDecidedWrite } from './authorization-requests.js'
 import { callerCte } from './caller.js'
-import type { ConsentToKeep } from './consents.js'
 import { directorySays } from './directory.js'
 import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
+
+/** What the opening statement keeps of a yes. */
+export type ConsentToKeep = { readonly id: ConsentId; readonly judgedHash: Buffer; readonly expiresAt: Instant }
 
 /** Where a hot statement was asked from: goes to the audit trail. */
 export type Asked = { readonly requestId: string; readonly address: string | undefined }

@@ -8,6 +8,7 @@ import type {
   DeprovisioningEventId,
   IssuerId,
   LoginRequestId,
+  ScimUserId,
   SubjectId,
 } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
@@ -24,6 +25,7 @@ import { markDirectoryResynced, recoverTenant, recoveryEpochJump } from './recov
 import { insertScimUser, updateScimUser } from './scim-users.js'
 import { insertSigningKey, listSigningKeys, type SigningKeyDraft } from './signing-keys.js'
 import { inTenant, onHotPath } from './transaction.js'
+import { findUnnamed, letInUnnamed, markNamed } from './unnamed-people.js'
 
 const restoredAt = instant(1_800_000_000_000)
 let fixture: TestDatabase
@@ -161,7 +163,7 @@ it('a login that was under way is over, and one that begins afterwards goes thro
   expect(await signIn(tenant, 'ada')).toBe('believed')
 })
 
-it('through a connection with a directory nobody comes in whom it has not created since, until its admin says that it has told all', async () => {
+it('through a connection with a directory nobody comes in whom it has not created since, until its admin says that it has told all; then nobody whom it has not named', async () => {
   const tenant = await freshTenant()
   const { tenantId, connectionId } = tenant
   const ids = await inTenant(fixture.database, tenantId, async (db) => {
@@ -185,7 +187,31 @@ it('through a connection with a directory nobody comes in whom it has not create
   expect(await signIn(tenant, 'ben')).toBe('directory_resync_pending')
   expect(await inTenant(fixture.database, tenantId, (db) => markDirectoryResynced(db, tenantId, randomUUID() as ConnectionId))).toBe(false)
   expect(await inTenant(fixture.database, tenantId, (db) => markDirectoryResynced(db, tenantId, connectionId))).toBe(true)
+  // Whose deletion was answered for in what was lost is never spoken of again, and neither is who only changed her title.
+  const unnamed = () => inTenant(fixture.database, tenantId, (db) => findUnnamed(db, tenantId, connectionId))
+  const [ada, ben] = ids
+  const shown = (name: string, id: ScimUserId | undefined) => ({ id, userName: name, externalId: name })
+  expect(await unnamed()).toMatchObject({ count: 2, first: expect.arrayContaining([shown('ada', ada), shown('ben', ben)]) })
+  for (const name of ['ada', 'ben']) expect(await signIn(tenant, name)).toBe('directory_resync_pending')
+  expect(await signIn(tenant, 'a stranger to the directory')).toBe('believed')
+  await inTenant(fixture.database, tenantId, (db) => markNamed(db, callerAt(tenant, 60), ada as ScimUserId))
+  expect(await signIn(tenant, 'ada')).toBe('believed')
+  expect(await signIn(tenant, 'ben')).toBe('directory_resync_pending')
+  expect(await unnamed()).toEqual({ count: 1, first: [shown('ben', ben)] })
+})
+
+it('whom the directory has not named comes in by the word of an admin, and no other connection’s people with her', async () => {
+  const tenant = await freshTenant()
+  const { tenantId, connectionId } = tenant
+  const other = await freshTenant()
+  for (const each of [tenant, other]) {
+    await inTenant(fixture.database, each.tenantId, (db) => insertScimUser(db, callerAt(each, -600), known('ben')))
+    await recover(each)
+    await inTenant(fixture.database, each.tenantId, (db) => markDirectoryResynced(db, each.tenantId, each.connectionId))
+  }
+  await inTenant(fixture.database, tenantId, (db) => letInUnnamed(db, tenantId, connectionId))
   expect(await signIn(tenant, 'ben')).toBe('believed')
+  expect(await signIn(other, 'ben')).toBe('directory_resync_pending')
 })
 
 it('whom the directory switches off meanwhile stays out, and is told the true reason', async () => {

@@ -11,6 +11,7 @@ import { insertAuditEvent } from './audit-events.js'
 import { deprovision } from './deprovisioning.js'
 import { type KeyReplacement, replaceSigningKeys } from './signing-keys.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+import { markUnnamed } from './unnamed-people.js'
 
 /**
  * How far the epoch of a tenant jumps: beyond every barrier that can have been raised in the lost time. Below it is whatever was issued, and
@@ -36,7 +37,7 @@ export type RecoveredTenant = {
 /**
  * The barrier of a recovery: sessions, codes, logins under way, grants and every token of the tenant end, and every key that signed them is condemned: one that
  * was in the lost time is believed by nobody again, and guards that heard so believe what is signed from now on. Connections with a directory let
- * nobody in until it has been synchronised anew. Doing it again is harmless.
+ * nobody in until it has been synchronised anew, and afterwards nobody whom it has not named. Doing it again is harmless.
  */
 export async function recoverTenant(db: Db, recovery: Recovery): Promise<RecoveredTenant> {
   const { tenant, eventId, now } = recovery
@@ -84,10 +85,12 @@ async function demandResync(db: Db, { tenant, now }: Pick<Recovery, 'tenant' | '
     await insertAuditEvent(db, tenant, event)
     await announce(db, tenant, { at: now, kind: event.kind, about: name, by: undefined }, { connectionId })
   }
-  return rows.map(({ id }) => id)
+  const connections = rows.map(({ id }) => id)
+  await markUnnamed(db, tenant, connections, now)
+  return connections
 }
 
-/** Answers whether there is such a connection. */
+/** Whoever was not named stays out. Answers whether there is such a connection. */
 export async function markDirectoryResynced(db: Db, tenant: TenantId, connection: ConnectionId): Promise<boolean> {
   const { rowCount } = await db.query('UPDATE connections SET resync_demanded_at = NULL WHERE tenant_id = $1 AND id = $2', [
     tenant,

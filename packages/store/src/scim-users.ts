@@ -31,9 +31,10 @@ export type ScimUserRow = {
   version: number
   created_at: Instant
   updated_at: Instant
+  unnamed_since: Instant | null
 }
 
-export const scimUserColumns = 'id, connection_id, user_name, external_id, active, resource, version, created_at, updated_at'
+export const scimUserColumns = 'id, connection_id, user_name, external_id, active, resource, version, created_at, updated_at, unnamed_since'
 export const toScimUser = (row: ScimUserRow): ScimUser => ({
   id: row.id,
   connectionId: row.connection_id,
@@ -44,6 +45,7 @@ export const toScimUser = (row: ScimUserRow): ScimUser => ({
   version: row.version,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
+  unnamedSince: row.unnamed_since ?? undefined,
 })
 
 /** userName is compared without case: RFC 7643 §4.1.1. */

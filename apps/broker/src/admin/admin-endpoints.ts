@@ -42,6 +42,7 @@ import { readEndpoints } from './reads.endpoint.js'
 import { receiptEndpoints } from './receipts.endpoint.js'
 import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
+import { resyncedEndpoints } from './resynced.endpoint.js'
 import { frontClientKillEndpoint, revocationEndpoints } from './revocations.endpoint.js'
 import { scimGroupEndpoints } from './scim-groups.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
@@ -78,6 +79,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...memberClientEndpoints,
   ...memberClientAccessEndpoints,
   ...connectionEndpoints,
+  ...resyncedEndpoints,
   ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,
   ...connectionSha1Endpoints,

@@ -1,5 +1,5 @@
 /** Connections: whoever writes them decides who can be whom, so all of it is `impersonate`. A kill, which is `revoke`, disables one. */
-import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { isNamedByTrust } from '@drawbridge/store/assertion-trusts'
 import {
   deleteConnection,
@@ -12,13 +12,11 @@ import {
   updateConnection,
 } from '@drawbridge/store/connections'
 import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
-import { markDirectoryResynced } from '@drawbridge/store/recovery'
-import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { inTenant } from '@drawbridge/store/transaction'
 import { parseConnection } from '@drawbridge/upstream/connection'
 import { sendsSecretElsewhere } from '@drawbridge/upstream/oidc/secret-addresses'
 import { z } from 'zod'
-import type { BrokerDeps } from '../deps.js'
-import { type Answer, empty, json } from '../http/answer.js'
+import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { auditWeakenings } from './accepted-weakenings.js'
@@ -183,53 +181,27 @@ const update = adminEndpoint({
 const toldOfSecret = (sealed: Buffer | null | undefined) =>
   sealed === undefined ? {} : { secret: sealed === null ? ('removed' as const) : ('replaced' as const) }
 
-type Opening = {
-  readonly verb: string
-  readonly summary: string
-  readonly kind: 'connection.enabled' | 'connection.resynced'
-  /** Answers whether there is such a connection. */
-  readonly mark: (db: Db, tenant: TenantId, id: ConnectionId) => Promise<boolean>
-  /** Why this one stays shut. */
-  readonly refusal?: (deps: BrokerDeps, stored: StoredConnection) => Answer | undefined
-}
 /** What lets people come in through a connection again: a mark in its row, and a line of the trail. */
-const opening = ({ verb, summary, kind, mark, refusal }: Opening) =>
-  adminEndpoint({
-    method: 'POST',
-    path: `/tenants/:tenant/connections/:id/${verb}`,
-    tag,
-    summary,
-    permission: 'impersonate',
-    refuses: refusal === undefined ? ['not_found'] : ['not_found', 'connection_invalid'],
-    run: async (http, deps) => {
-      const tenant = tenantOf(http)
-      const id = idParam<ConnectionId>(http)
-      if (id === undefined) return refuseAdmin('not_found')
-      return inTenant(deps.database, tenant.id, async (db) => {
-        const stored = refusal && (await lockConnection(db, tenant.id, id))
-        const refused = stored && refusal(deps, stored)
-        if (refused) return refused
-        if (!(await mark(db, tenant.id, id))) return refuseAdmin('not_found')
-        await audit(db, tenant.id, http, deps, { kind, connectionId: id })
-        return empty()
-      })
-    },
-  })
-
-const enable = opening({
-  verb: 'enable',
+const enable = adminEndpoint({
+  method: 'POST',
+  path: '/tenants/:tenant/connections/:id/enable',
+  tag,
   summary: 'Let a killed connection sign people in again; nothing that died comes back',
-  kind: 'connection.enabled',
-  mark: (db, tenant, id) => markConnectionDisabled(db, tenant, id, undefined),
-  refusal: (deps, { kind, configuration }) => refuseThisMachine(deps, parseConnection(kind, configuration)),
-})
-
-/** Whether the directory has told of everybody only its admin can see. */
-const resynced = opening({
-  verb: 'resynced',
-  summary: 'Say that the directory has been synchronised anew after a restore: its people come in again',
-  kind: 'connection.resynced',
-  mark: markDirectoryResynced,
+  permission: 'impersonate',
+  refuses: ['not_found', 'connection_invalid'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const id = idParam<ConnectionId>(http)
+    if (id === undefined) return refuseAdmin('not_found')
+    return inTenant(deps.database, tenant.id, async (db) => {
+      const stored = await lockConnection(db, tenant.id, id)
+      const refused = stored && refuseThisMachine(deps, parseConnection(stored.kind, stored.configuration))
+      if (refused) return refused
+      if (!(await markConnectionDisabled(db, tenant.id, id, undefined))) return refuseAdmin('not_found')
+      await audit(db, tenant.id, http, deps, { kind: 'connection.enabled', connectionId: id })
+      return empty()
+    })
+  },
 })
 
 const remove = adminEndpoint({
@@ -257,4 +229,4 @@ const remove = adminEndpoint({
   },
 })
 
-export const connectionEndpoints = [list, read, create, update, enable, resynced, remove]
+export const connectionEndpoints = [list, read, create, update, enable, remove]

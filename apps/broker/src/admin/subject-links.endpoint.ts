@@ -79,12 +79,16 @@ const scimUserShape = z.strictObject({
   externalId: z.string().nullable(),
   active: z.boolean(),
   createdAt: time,
+  unnamedSince: timeOrNull.describe(
+    'Since when, after a restore, her directory has not named her, and she stays out; null: nothing is awaited',
+  ),
   deletedAt: timeOrNull.describe('A tombstone: whom it names does not come back by herself'),
   subjectId: idShape.nullable().describe('Who is linked to it; null: nobody who has signed in'),
 })
 const showScimUser = (user: ListedScimUser): z.output<typeof scimUserShape> => ({
   ...user,
   createdAt: toIso(user.createdAt),
+  unnamedSince: toIsoOrNull(user.unnamedSince),
   deletedAt: toIsoOrNull(user.deletedAt),
 })
 
@@ -99,10 +103,13 @@ const scimUsers = adminList({
   filters: {
     userName: z.string().max(1024).optional().describe('Finds exactly, without case'),
     externalId: z.string().max(1024).optional().describe('Finds exactly'),
+    unnamed: z.literal('true').optional().describe('true: those who stay out since a restore, until their directory names them'),
   },
   read: (http, deps, page) => {
     const { id } = tenantOf(http)
-    return inTenant(deps.database, id, (db) => listScimUsersWithSubjects(db, id, http.asked, page))
+    const { unnamed, ...named } = http.asked
+    const filter = { ...named, isUnnamed: unnamed === 'true' }
+    return inTenant(deps.database, id, (db) => listScimUsersWithSubjects(db, id, filter, page))
   },
   show: showScimUser,
   positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),

@@ -4,13 +4,16 @@ import { applyPatch } from '@drawbridge/core/scim/apply-patch'
 import { type ScimError, scimLimits } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
 import { leavesByPatch, leavesByReplacement } from '@drawbridge/core/scim/leaving'
+import { looksForOne, saysActive } from '@drawbridge/core/scim/naming'
 import { asksFor, nothingAsked, type Projection } from '@drawbridge/core/scim/projection'
 import { userType } from '@drawbridge/core/scim/resource-type'
+import { coversScope } from '@drawbridge/core/scim/scope'
 import { fromDocument, parseScimUser, type ScimUser, type ScimUserData, toDocument, toScimResource } from '@drawbridge/core/scim/user'
 import { versionTag } from '@drawbridge/core/scim/version'
 import { inDirectory } from '@drawbridge/store/in-directory'
+import type { SearchAnswer } from '@drawbridge/store/scim-search'
 import { listGroupsOf } from '@drawbridge/store/scim-user-groups'
-import { searchScimUsers } from '@drawbridge/store/scim-user-search'
+import { type FoundUser, searchScimUsers } from '@drawbridge/store/scim-user-search'
 import {
   deleteScimUser,
   endAccessOfRefused,
@@ -20,6 +23,7 @@ import {
   updateScimUser,
 } from '@drawbridge/store/scim-users'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { markNamed } from '@drawbridge/store/unnamed-people'
 import type { Condition, ScimContext, ScimKind } from './resource-kind.js'
 
 const refusalOf = (refusal: ScimChangeRefusal<ScimError>): ScimError =>
@@ -31,20 +35,32 @@ async function shown(db: Db, { caller, baseUrl }: ScimContext, user: ScimUser, p
   return toScimResource(user, groups, baseUrl)
 }
 
+/** Who may not change her is no directory, and names nobody. */
+async function named(db: Db, { caller }: ScimContext, user: ScimUser): Promise<void> {
+  if (user.unnamedSince !== undefined && coversScope(caller.scope, 'scim:users')) await markNamed(db, caller, user.id)
+}
+
+const onlyOne = ({ rows, total = 1, next }: SearchAnswer<FoundUser>): ScimUser | undefined =>
+  rows.length === 1 && total === 1 && next === undefined ? rows[0]?.user : undefined
+
+type Changing = {
+  readonly id: string
+  readonly condition: Condition
+  readonly projection: Projection
+  readonly rule: (user: ScimUser) => Result<ScimUserData, ScimError>
+  /** Whether the request says if she is active. */
+  readonly names: (user: ScimUser) => boolean
+}
+
 /** A change of the locked row, if it has the version that the request demands. */
-async function change(
-  context: ScimContext,
-  id: string,
-  condition: Condition,
-  projection: Projection,
-  rule: (user: ScimUser) => Result<ScimUserData, ScimError>,
-): Promise<Result<JsonObject, ScimError>> {
+async function change(context: ScimContext, { id, condition, projection, rule, names }: Changing): Promise<Result<JsonObject, ScimError>> {
   const { deps, caller } = context
   return inDirectory(deps.database, caller, async (db): Promise<Result<JsonObject, ScimError>> => {
     const changed = await updateScimUser<ScimError>(db, caller, id, (user) => {
       const meets = condition(versionTag(user.version))
       return meets.ok ? rule(user) : meets
     })
+    if (changed.ok && changed.value.unnamedSince !== undefined && names(changed.value)) await named(db, context, changed.value)
     return changed.ok ? ok(await shown(db, context, changed.value, projection)) : err(refusalOf(changed.error))
   })
 }
@@ -66,25 +82,38 @@ export const usersKind: ScimKind = {
   find: (context, id, projection) =>
     inTenant(context.deps.database, context.caller.tenant, async (db) => {
       const user = await findScimUser(db, context.caller, id)
+      if (user) await named(db, context, user)
       return user && shown(db, context, user, projection)
     }),
-  search: async ({ deps, caller, baseUrl }, question, projection) => {
-    const found = await inTenant(deps.database, caller.tenant, (db) =>
-      searchScimUsers(db, caller, question, baseUrl, asksFor(projection, 'groups')),
-    )
+  search: async (context, question, projection) => {
+    const { deps, caller, baseUrl } = context
+    const found = await inTenant(deps.database, caller.tenant, async (db) => {
+      const answer = await searchScimUsers(db, caller, question, baseUrl, asksFor(projection, 'groups'))
+      const only = onlyOne(answer)
+      if (only && question.filter && looksForOne(question.filter)) await named(db, context, only)
+      return answer
+    })
     return { ...found, rows: found.rows.map(({ user, groups }) => toScimResource(user, groups, baseUrl)) }
   },
   /** Without `active` the stored value stays: to default it to true would revive somebody who has left. */
   replace: async (context, id, body, condition, projection = nothingAsked) => {
     const parsed = parseScimUser(body)
     return parsed.ok
-      ? change(context, id, condition, projection, (user) => ok({ ...parsed.value, active: parsed.value.active ?? user.active }))
+      ? change(context, {
+          ...{ id, condition, projection },
+          rule: (user) => ok({ ...parsed.value, active: parsed.value.active ?? user.active }),
+          names: () => parsed.value.active !== undefined,
+        })
       : parsed
   },
   patch: (context, id, operations, condition, projection = nothingAsked) =>
-    change(context, id, condition, projection, (user) => {
-      const patched = applyPatch(toDocument(user), operations)
-      return patched.ok ? fromDocument(patched.value) : patched
+    change(context, {
+      ...{ id, condition, projection },
+      rule: (user) => {
+        const patched = applyPatch(toDocument(user), operations)
+        return patched.ok ? fromDocument(patched.value) : patched
+      },
+      names: (user) => saysActive(user, operations),
     }),
   takeAwayOnly: async ({ deps, caller }, { method, id, body, condition }) => {
     if (!(method === 'PUT' ? leavesByReplacement(body) : leavesByPatch(body))) return

@@ -97,7 +97,7 @@ export const loginFailures = {
     stage: 'admission',
     cause: 'The database was restored, and the directory has not been synchronised anew since: she may have left in what was lost.',
     remedy:
-      'Restart the provisioning of this application at the directory and wait for the whole cycle; then say so: drawbridge connection resynced.',
+      'Restart the provisioning of this application at the directory and wait for the whole cycle; then say so: drawbridge connection resynced. Whom the directory has not named by then stays out, and is listed there.',
   },
   domain_proof_missing: {
     stage: 'admission',

@@ -27,6 +27,8 @@ export type ScimUser = Omit<ScimUserData, 'active'> & {
   readonly version: number
   readonly createdAt: Instant
   readonly updatedAt: Instant
+  /** Since when, after a restore, her directory has not named her: she stays out until then. No attribute of hers. */
+  readonly unnamedSince?: Instant | undefined
 }
 
 /** Reads the body of POST or PUT. Nulls and empty lists mean "not set": RFC 7643 §2.5. */

@@ -105,12 +105,27 @@ const connections: readonly AdminCommand[] = [
   },
   {
     name: 'connection resynced',
-    does: 'Say that the directory has been synchronised anew after a restore: its people come in again',
+    does: 'Say that the directory has been synchronised anew after a restore: whom it has named comes in again, and the others are listed',
     takes: ['tenant', 'connection'],
-    call: { method: 'POST', path: `${one}/resynced` },
+    flags: {
+      'let-in-unnamed': {
+        kind: 'switch',
+        says: 'those, too, whom the directory has not named since: somebody has compared them with it',
+        member: 'letInUnnamed',
+      },
+    },
+    call: { method: 'POST', path: `${one}/resynced`, body: {} },
     confirms:
-      'Has the directory of {connection} finished a whole cycle since the restore? Whoever left in what was lost comes in again if it has not.',
-    done: 'Its people come in again.',
+      'Has the directory of {connection} finished a whole cycle since the restore? Whom it has named by then comes in again; with --let-in-unnamed so does everybody else whom it had, also who left in what was lost.',
+    shows: {
+      rows: 'unnamed',
+      columns: [
+        ['not named', 'userName'],
+        ['external id', 'externalId'],
+        ['id', 'id'],
+      ],
+    },
+    done: 'Whom it has named comes in again. Whoever is listed stays out until it names her, unless you said --let-in-unnamed; all of them: drawbridge scim-user list <tenant> --unnamed',
     example: 'drawbridge connection resynced initech Okta',
   },
   {

@@ -46,7 +46,12 @@ const people: readonly AdminCommand[] = [
     name: 'scim-user list',
     does: 'List the users of the directories and whom each is linked to',
     takes: ['tenant'],
-    flags: { 'user-name': { kind: 'text', says: 'one exactly, without case' }, 'external-id': { kind: 'text', says: 'one exactly' }, all },
+    flags: {
+      'user-name': { kind: 'text', says: 'one exactly, without case' },
+      'external-id': { kind: 'text', says: 'one exactly' },
+      unnamed: { kind: 'switch', says: 'those who stay out since a restore, until their directory names them', value: 'true' },
+      all,
+    },
     call: { method: 'GET', path: '/tenants/{tenant}/scim-users' },
     shows: {
       rows: 'scimUsers',
