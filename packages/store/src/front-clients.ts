@@ -5,7 +5,10 @@ import type { ClientId, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { livingTables } from './idle-clients.js'
 import { type Db, toTimestamp } from './transaction.js'
 
-/** Gives the tenant its copy, once. Answers whether it has one: not of a client that the front does not know, or that is blocked or over there. */
+/**
+ * Gives the tenant its copy, once. Answers whether it has one: not of a client that the front does not know, or that is blocked or over there, and not one
+ * that made room for others and is not swept yet.
+ */
 export async function adoptFrontClient(db: Db, tenant: TenantId, id: ClientId, now: Instant): Promise<boolean> {
   const { rows } = await db.query<{ adopted: boolean }>('SELECT adopt_front_client($1, $2, $3) AS adopted', [tenant, id, toTimestamp(now)])
   return rows[0]?.adopted ?? false

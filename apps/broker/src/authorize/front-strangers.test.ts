@@ -169,6 +169,18 @@ it('a registration is replaced by another client, at whichever process, so often
 })
 
 describe('a copy at a tenant', () => {
+  it('that made room is unknown until it is swept: an admin who wants to know its client is not told that she does, and the trail says nothing', async () => {
+    const { client_id: id } = await register()
+    const adopt = async () => (await world.call('POST', `/tenants/acme/front-clients/${id}`)).status
+    const told = () => rowsOf(world, "SELECT 1 FROM audit_events WHERE kind = 'client.adopted' AND client_id = $1", [id])
+    const said = (sql: string) => rowsOf(world, `${sql} WHERE tenant_id = $1 AND client_id = $2`, [world.acme.tenantId, id])
+    expect(await adopt()).toBe(200)
+    await said('UPDATE clients SET unregistered_at = now()')
+    expect([await adopt(), (await told()).length]).toEqual([404, 1])
+    await said('DELETE FROM clients')
+    expect([await adopt(), (await told()).length]).toEqual([200, 2])
+  })
+
   it('is not made where the tenant lets none like it in: by a closed way, or for want of a statement', async () => {
     const client = await register()
     await configure({ dynamic: false })
