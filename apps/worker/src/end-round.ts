@@ -1,6 +1,7 @@
 /** What is written when a job from the outbox came to nothing: when its next round is, or that it is dead, and why. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { decideNextRound, type RoundEnd } from '@drawbridge/core/outbox/round'
+import { tellsOfAnEnd } from '@drawbridge/core/revocation/ended-grants'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Random } from '@drawbridge/crypto/random'
 import type { Clock } from '@drawbridge/runtime/clock'
@@ -38,13 +39,13 @@ export async function writeRoundEnd(deps: EndingDeps, db: AcrossDb, ending: Endi
   }
   const reason = cause.slice(0, longestDeadReason)
   if (!(await endRound(db, { tenant, id, attempt, next: { deadAt: now, reason } }))) return 'dead'
-  deps.metrics.count('drawbridge_dead_letters_total', { kind: kind === 'revoke' ? kind : 'other' })
+  deps.metrics.count('drawbridge_dead_letters_total', { kind: tellsOfAnEnd(kind) ? 'revoke' : 'other' })
   deps.log.error({ tenant, entry: id, kind, attempts: attempt, cause: reason }, `ALARM: ${deadWords(kind)}`)
   return 'dead'
 }
 
 const deadWords = (kind: string): string =>
-  kind === 'revoke'
+  tellsOfAnEnd(kind)
     ? 'a revocation is a dead letter: the barrier holds, but resource servers are not told until it is replayed'
     : 'work from the outbox is a dead letter until it is replayed'
 

@@ -1,6 +1,8 @@
 /** The table of background work: job name → payload schema → handler → retries. A job that is not here does not exist. */
 
 import { tellSessionEndedEntry } from '@drawbridge/core/logout/session-ended'
+import { type DeprovisioningSource, initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
+import { endedTogether, tellEndedEntry } from '@drawbridge/core/revocation/ended-grants'
 import { followKillEntry, killsOfMany } from '@drawbridge/core/revocation/follow-kill'
 import { settleDirectoryEntry, settleGrantsEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
@@ -23,6 +25,7 @@ import { settleDirectory } from './jobs/settle-directory.job.js'
 import { settleTenantGrants } from './jobs/settle-grants.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 import { tellCondemnedKey } from './jobs/tell-condemned-key.job.js'
+import { tellEnded } from './jobs/tell-ended-grants.job.js'
 import { tellReinstated } from './jobs/tell-reinstated.job.js'
 import { tellSessionEnded } from './jobs/tell-session-ended.job.js'
 import { tellSettledGrants } from './jobs/tell-settled-grants.job.js'
@@ -85,6 +88,22 @@ const tellSettledPayload = z.object({
     ),
   }),
 })
+const tellEndedPayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({
+    grants: z
+      .array(z.object({ grantId: uuid, epoch: z.number().int().positive() }))
+      .min(1)
+      .max(endedTogether),
+    ...{
+      source: z.enum(Object.keys(initiatingEntities) as DeprovisioningSource[]),
+      reason: z.string(),
+      requestId: z.string().nullable(),
+      at: z.iso.datetime({ offset: true }),
+    },
+  }),
+})
 const followKillPayload = z.object({
   tenant: uuid,
   entry: z.number().int().positive(),
@@ -141,6 +160,9 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
   },
   [tellSettledEntry]: job(tellSettledPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     tellSettledGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+  ),
+  [tellEndedEntry]: job(tellEndedPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+    tellEnded(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   [followKillEntry]: {
     ...job(followKillPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>

@@ -10,6 +10,7 @@
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { lanes, type Share, shareOut } from '@drawbridge/core/outbox/share-out'
+import { tellsOfAnEnd } from '@drawbridge/core/revocation/ended-grants'
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import type { Random } from '@drawbridge/crypto/random'
 import type { Clock } from '@drawbridge/runtime/clock'
@@ -146,9 +147,10 @@ export async function measureOutbox({ database, metrics }: Pick<RelayDeps, 'data
     await countDeadLettersAcrossTenants(db),
   ])
   const inAll = Object.values(dead).reduce((sum, count) => sum + count, 0)
+  const ofEnds = Object.entries(dead).reduce((sum, [kind, count]) => sum + (tellsOfAnEnd(kind) ? count : 0), 0)
   metrics.set('drawbridge_outbox_waiting', waiting - inAll)
-  metrics.set('drawbridge_dead_letters', dead['revoke'] ?? 0, { kind: 'revoke' })
-  metrics.set('drawbridge_dead_letters', inAll - (dead['revoke'] ?? 0), { kind: 'other' })
+  metrics.set('drawbridge_dead_letters', ofEnds, { kind: 'revoke' })
+  metrics.set('drawbridge_dead_letters', inAll - ofEnds, { kind: 'other' })
 }
 
 export type Relay = Wakeful & {

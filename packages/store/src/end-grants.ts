@@ -1,6 +1,13 @@
-/** The barrier of many grants at once: for what ends grants one by one because no epoch of their subject, client or connection may move. */
+/**
+ * The barrier of many grants at once: for what ends grants one by one because no epoch of their subject, client or connection may move.
+ *
+ * All of them are dead with the caller's commit, however many they are. Each is told by an event, a line of the trail and an outbox entry of its own, because a
+ * guard knows grants and no sets of them; that is most of the work, so of very many it is left to entries of the outbox, written with the barrier: what they
+ * hold is late news until then, and in every snapshot.
+ */
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningSource } from '@drawbridge/core/revocation/deprovisioning-event'
+import { endedTogether, type TellEndedPayload, tellEndedEntry } from '@drawbridge/core/revocation/ended-grants'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { mayBeHeld } from './grants.js'
 import { type Db, toTimestamp } from './transaction.js'
@@ -14,28 +21,67 @@ export type EndGrants = {
   readonly requestId: string | undefined
 }
 
-/**
- * Kills every living grant that is selected: raises its epoch, and lets every guard hear of it. Answers how many there were. One statement,
- * whatever their number; an event and a notice for each, because a guard knows grants and no sets of them.
- */
-export async function endGrants(db: Db, tenant: TenantId, { which, source, reason, now, requestId }: EndGrants): Promise<number> {
+const told = ['id', 'epoch', 'issuer_id', 'subject_id', 'client_id', 'connection_id', 'gen_random_uuid() AS event_id'].join(', ')
+
+/** Tells each row of `from`, which has the columns of `told`. `$1` tenant, `$2` when they ended, `$3` request, `$4` reason, `$5` source. */
+const tellEach = (from: string): string => `told AS (
+       INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
+       SELECT $1, event_id, $5, 'grant', id::text, $4, $2, $2 FROM ${from}),
+     audited AS (
+       INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
+       SELECT $1, $2, 'grant.deprovisioned', issuer_id, subject_id, client_id, connection_id, id, '{}', $4,
+         jsonb_build_object('eventId', event_id, 'source', $5::text, 'matched', true, 'epoch', epoch), $3 FROM ${from}),
+     queued AS (
+       INSERT INTO outbox (tenant_id, kind, payload, created_at)
+       SELECT $1, 'revoke', jsonb_build_object('eventId', event_id, 'target', 'grant', 'targetId', id, 'epoch', epoch), $2 FROM ${from})`
+
+/** Kills every living grant that is selected: raises its epoch, and lets every guard hear of it. Answers how many there were. One statement, whatever their number. */
+export async function endGrants(
+  db: Db,
+  tenant: TenantId,
+  { which, source, reason, now, requestId }: EndGrants,
+  together: number = endedTogether,
+): Promise<number> {
   const { rows } = await db.query<{ ended: number }>(
     `WITH killed AS (
        UPDATE grants SET epoch = epoch + 1, revoked_at = $2, revoked_reason = $4
        WHERE tenant_id = $1 AND ${which.sql} AND revoked_at IS NULL AND ${mayBeHeld('grants', '$2')}
-       RETURNING id, epoch, issuer_id, subject_id, client_id, connection_id, gen_random_uuid() AS event_id),
-     told AS (
-       INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
-       SELECT $1, event_id, $5, 'grant', id::text, $4, $2, $2 FROM killed),
-     audited AS (
-       INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
-       SELECT $1, $2, 'grant.deprovisioned', issuer_id, subject_id, client_id, connection_id, id, '{}', $4,
-         jsonb_build_object('eventId', event_id, 'source', $5::text, 'matched', true, 'epoch', epoch), $3 FROM killed),
-     queued AS (
+       RETURNING ${told}),
+     few AS (SELECT * FROM killed WHERE (SELECT count(*) FROM killed) <= ${together}),
+     ${tellEach('few')},
+     many AS (SELECT id, epoch, (row_number() OVER () - 1) / ${together} AS part FROM killed WHERE (SELECT count(*) FROM killed) > ${together}),
+     left_over AS (
        INSERT INTO outbox (tenant_id, kind, payload, created_at)
-       SELECT $1, 'revoke', jsonb_build_object('eventId', event_id, 'target', 'grant', 'targetId', id, 'epoch', epoch), $2 FROM killed)
+       SELECT $1, '${tellEndedEntry}', jsonb_build_object('grants', jsonb_agg(jsonb_build_object('grantId', id, 'epoch', epoch)),
+         'source', $5::text, 'reason', $4::text, 'requestId', $3::text, 'at', $2::timestamptz), $2 FROM many GROUP BY part)
      SELECT count(*)::int AS ended, (SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM killed LIMIT 1)::text AS notified FROM killed`,
     [tenant, toTimestamp(now), requestId ?? null, reason, source, ...which.parameters],
   )
   return rows[0]?.ended ?? 0
+}
+
+export type EndedEntry = TellEndedPayload & { readonly entry: number; readonly now: Instant }
+
+/**
+ * Tells of what one entry holds, as if it had been told when it ended, and marks it done: both or neither, and once. Answers how many it told of; 0: somebody did
+ * before. Ended grants are kept for weeks, longer than any entry waits that is not a dead letter.
+ */
+export async function tellEndedGrants(
+  db: Db,
+  tenant: TenantId,
+  { entry, grants, source, reason, requestId, at, now }: EndedEntry,
+): Promise<number> {
+  const { rows } = await db.query<{ told: number }>(
+    `WITH done AS (UPDATE outbox SET done_at = $7 WHERE tenant_id = $1 AND id = $6 AND done_at IS NULL RETURNING id),
+     ended AS (
+       SELECT g.id, known.epoch, g.issuer_id, g.subject_id, g.client_id, g.connection_id, gen_random_uuid() AS event_id
+         FROM done CROSS JOIN unnest($8::uuid[], $9::int[]) AS known (id, epoch) JOIN grants g ON g.tenant_id = $1 AND g.id = known.id),
+     ${tellEach('ended')}
+     SELECT count(*)::int AS told, (SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM ended LIMIT 1)::text AS notified FROM ended`,
+    [
+      ...[tenant, at, requestId, reason, source, entry, toTimestamp(now)],
+      ...[grants.map(({ grantId }) => grantId), grants.map(({ epoch }) => epoch)],
+    ],
+  )
+  return rows[0]?.told ?? 0
 }

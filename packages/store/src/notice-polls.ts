@@ -5,6 +5,7 @@
  * Streams are locked in the order of their ids, so that two brokers that hear the same ones wait for each other and never for ever.
  */
 import type { Instant } from '@drawbridge/core/instant'
+import { tellEndedEntry } from '@drawbridge/core/revocation/ended-grants'
 import { lastLookSeconds, settleDirectoryEntry, settleGrantsEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
@@ -185,7 +186,7 @@ export const mostLateNamed = 100
  */
 const lateNews = (isOfAll: boolean, { tenant, before }: { readonly tenant: string; readonly before: string }): string => {
   const lateOf = (isTold: (row: string) => string): string => `
-  SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND o.created_at < ${before}
+  SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}', '${tellEndedEntry}') AND o.created_at < ${before}
   UNION ALL SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind = '${settleDirectoryEntry}' AND o.created_at < ${before}
     AND o.payload ->> 'isLastLook' IS DISTINCT FROM 'true'
   UNION ALL SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('${settleDirectoryEntry}', '${settleGrantsEntry}')

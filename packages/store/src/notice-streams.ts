@@ -6,6 +6,7 @@
  * revocations after it: whatever committed earlier is in the snapshot, whatever commits later gets a higher position.
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { tellEndedEntry } from '@drawbridge/core/revocation/ended-grants'
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { spokenFor } from './issuers.js'
@@ -136,7 +137,7 @@ export async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Inst
                  FROM outbox WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = 'revoke'
                UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int, created_at
                  FROM outbox, jsonb_array_elements(payload -> 'grants') AS changed
-                WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = '${tellSettledEntry}') v
+                WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind IN ('${tellSettledEntry}', '${tellEndedEntry}')) v
         GROUP BY t.slug, v.target, v.target_id),
      ranked AS (
        SELECT *, row_number() OVER (PARTITION BY tenant ORDER BY at DESC, target, target_id) AS nth FROM living WHERE (SELECT count(*) FROM living) > $4),
