@@ -49,8 +49,9 @@ export const auditEvents = {
   'connection.created': 'An admin added a connection to an identity provider.',
   'connection.deprovisioned': 'The barrier of a connection was raised: whoever signed in through it must sign in again.',
   'connection.resync_demanded':
-    'The database was restored: until its directory has been synchronised anew, nobody comes in through this connection but whom it has created since.',
-  'connection.resynced': 'An admin said that the directory of a connection has been synchronised anew after a restore.',
+    'The database was restored: until its directory has been synchronised anew, nobody comes in through this connection but whom it has created since, and afterwards nobody whom it has not named.',
+  'connection.resynced':
+    'An admin said that the directory of a connection has been synchronised anew after a restore; the detail says how many it has not named, and whether they were let in.',
   'installation.recovered': 'The database was restored or promoted with possible loss: everything issued before is dead.',
   'installation.promoted': 'The database stands on another timeline, and nothing was lost, as the operator says or has set up.',
   'connection.enabled': 'A disabled connection was enabled again.',
