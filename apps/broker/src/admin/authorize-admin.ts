@@ -1,4 +1,4 @@
-/** Who is calling the admin API, and whether its key reaches this far. */
+/** Who is calling the admin API, whether its key reaches this far, and whether it has asked too much: counted once it is known, so that no stranger spends what is another's. */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
@@ -27,6 +27,8 @@ export async function authorizeAdmin(
   if (!key || !isUsable(key, deps))
     return err(refuseAdmin('key_unknown', undefined, { 'www-authenticate': `${challenge['www-authenticate']}, error="invalid_token"` }))
   const isVendor = key.tenantId === vendorTenantId
+  const busy = http.spend('admin_key', key.id) ?? (isVendor ? undefined : http.spend('admin_tenant', key.tenantId))
+  if (busy) return err(busy)
   if (!isVendor && http.tenant?.issuer.kind === 'front') return err(refuseAdmin('vendor_only'))
   // Another tenant's existence is none of a tenant key's business: 404, as for one that does not exist.
   if (!isVendor && http.tenant && http.tenant.id !== key.tenantId) return err(refuseAdmin('other_tenant'))

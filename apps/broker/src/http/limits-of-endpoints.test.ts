@@ -2,22 +2,23 @@
  * Which limits each endpoint spends: of an address, of an issuer together, of a client and of a person, at a tenant's issuer and at the front; that each of them
  * refuses, with Retry-After, and that what one issuer has spent another has not.
  */
-import type { AddressInfo } from 'node:net'
-import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/instant'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
-import { readEnv } from '@drawbridge/runtime/env'
+import { accessTokenUrn, tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
+import { aClientAssertion, assertionType, byEs256 } from '@drawbridge/testkit/a-client-assertion'
 import { answerDevice, typeUserCode } from '@drawbridge/testkit/a-device'
 import { aFrontUrl, aFrontWorld, aSharedClient, aSharedResource, baseOf, basic, type FrontWorld } from '@drawbridge/testkit/a-front'
 import { aBringer, aFrontBringer, type FrontBringer } from '@drawbridge/testkit/a-front-bringer'
+import { aFrontGateway, behindIt, type FrontGateway } from '@drawbridge/testkit/a-front-gateway'
 import { aPlainBrowser } from '@drawbridge/testkit/a-login'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { aLimitedBroker, type Limited, type Spent } from '../../test/a-limited-broker.js'
 import { brokerEndpoints } from '../app.js'
-import { createClientCache } from '../clients/client-cache.js'
 import type { Endpoint } from './endpoint.js'
 import { type IssuerLimit, limitsAtFront } from './limit-at.js'
-import { createRateLimiter, type RateLimiter, type RateLimitName, rateLimits } from './rate-limit.js'
-import { createHttpServer } from './server.js'
+import type { RateLimitName } from './rate-limit.js'
 
 const [television, stranger] = ['television', 'stranger']
 const issuers = ['acme', 'front for acme'] as const
@@ -28,6 +29,8 @@ type Registered = { readonly id: string; readonly secret: string; readonly token
 let now: Instant = instant(Date.UTC(2026, 10, 29))
 let world: FrontWorld
 let idp: FrontBringer
+let gateway: FrontGateway
+const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const registered = {} as Record<At, Registered>
 
 beforeAll(async () => {
@@ -39,6 +42,12 @@ beforeAll(async () => {
     expect((await world.call('POST', `${path}/clients`, tv)).status).toBe(201)
     expect((await world.call('PUT', `${path}/device-grant`, { enabled: true })).status).toBe(200)
   }
+  const jwks = { keys: [{ ...keys.publicKey.export({ format: 'jwk' }), kid: 'k' }] }
+  const keyed = { clientId: 'keyed', name: 'Keyed', grantTypes: ['client_credentials'], tokenEndpointAuthMethod: 'private_key_jwt', jwks }
+  for (const path of ['/front-issuer', '/tenants/acme']) expect((await world.call('POST', `${path}/clients`, keyed)).status).toBe(201)
+  gateway = await aFrontGateway(world)
+  await gateway.adopt('acme')
+  await gateway.permit('acme', gateway.permission(), gateway.permission({ at: 'tenant' }))
   for (const at of issuers) registered[at] = await register(at)
   await world.call('POST', `/tenants/acme/front-clients/${aBringer}`)
   world.broker.deps.configuration.invalidate()
@@ -54,33 +63,6 @@ async function register(at: At): Promise<Registered> {
   const answer = await fetch(`${world.broker.url}${baseOf(at)}/register`, { method: 'POST', body: JSON.stringify(body), headers })
   const said = (await answer.json()) as Record<string, string>
   return { id: said['client_id'] ?? '', secret: said['client_secret'] ?? '', token: said['registration_access_token'] ?? '' }
-}
-
-type Spent = { readonly name: RateLimitName; readonly of: string }
-/** A process that knows nobody, with limits that a test overhears and uses up. */
-type Limited = { readonly url: string; readonly spent: Spent[]; useUp(spent: Spent): void; close(): void }
-
-async function aLimited(): Promise<Limited> {
-  const { deps } = world.broker
-  const limiter = createRateLimiter(deps.clock)
-  const spent: Spent[] = []
-  const overheard: RateLimiter = {
-    ...limiter,
-    take: (name, of, quota) => {
-      spent.push({ name, of })
-      return limiter.take(name, of, quota)
-    },
-  }
-  const settings = readEnv({ DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1' })
-  const server = createHttpServer({ ...deps, settings, clients: createClientCache(deps.database) }, brokerEndpoints, overheard)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    ...{ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spent },
-    useUp: ({ name, of }) => {
-      for (let left = rateLimits[name].burst; left > 0 && limiter.take(name, of).allowed; left -= 1);
-    },
-    close: () => server.close(),
-  }
 }
 
 type Asked = { readonly status: number; readonly retryAfter: number }
@@ -173,6 +155,26 @@ async function brings(limited: Limited, at: At): Promise<Asked> {
   return post('/token', () => ({ grant_type: jwtBearerGrantType, assertion }), idp.byItself)(limited, at)
 }
 
+async function exchanges(limited: Limited, at: At): Promise<Asked> {
+  const { access_token: token = '' } = await world.tokensAt(at)
+  const form = { grant_type: tokenExchangeGrantType, subject_token: token, subject_token_type: accessTokenUrn, resource: behindIt }
+  return post('/token', () => form, gateway.byItself)(limited, at)
+}
+
+/** By its key, another assertion each time. */
+function asKeyed(at: At): Record<string, string> {
+  const said = {
+    iss: 'keyed',
+    sub: 'keyed',
+    aud: `${aFrontUrl}${baseOf(at)}`,
+    jti: randomUUID(),
+    iat: toSeconds(now),
+    exp: toSeconds(now) + 60,
+  }
+  const assertion = aClientAssertion({ alg: 'ES256', kid: 'k' }, said, byEs256(keys.privateKey))
+  return { client_assertion_type: assertionType, client_assertion: assertion }
+}
+
 type Row = {
   readonly endpoint: string
   readonly who: string
@@ -198,6 +200,15 @@ const rows: readonly Row[] = [
   },
   {
     ...{ endpoint: 'POST /token', who: 'one that brings the assertion of a person', ask: brings },
+    spends: ['address', 'tenant_unproven', 'client', 'subject_unattended'],
+    atFront: ['address', 'tenant_unproven', 'client', 'subject_unattended'],
+  },
+  {
+    ...{ endpoint: 'POST /token', who: 'one that proves itself by a key', ask: post('/token', (at) => ({ ...refresh, ...asKeyed(at) })) },
+    spends: ['address', 'tenant_unproven', 'client_assertion', 'client'],
+  },
+  {
+    ...{ endpoint: 'POST /token', who: 'a server that exchanges the token of a person', ask: exchanges },
     spends: ['address', 'tenant_unproven', 'client', 'subject_unattended'],
     atFront: ['address', 'tenant_unproven', 'client', 'subject_unattended'],
   },
@@ -321,17 +332,17 @@ describe.each(issuers)('at %s', (at) => {
   it.each(rows)(
     '$endpoint, asked by $who, spends what it should, is refused where any of it is used up, and nothing of it is another issuer’s',
     async (row) => {
-      const first = await aLimited()
+      const first = await aLimitedBroker(world.broker.deps)
       await row.ask(first, at)
       first.close()
       expect(first.spent.map(({ name }) => name)).toEqual(expectedAt(at, row))
       for (const [index, { name }] of first.spent.entries()) {
         now = addSeconds(now, 1000)
-        const limited = await aLimited()
+        const limited = await aLimitedBroker(world.broker.deps)
         address = isOfAddress(name) ? '192.0.2.7' : undefined
         const untouched = await row.ask(limited, at)
         expect([429, 503]).not.toContain(untouched.status)
-        const again = await aLimited()
+        const again = await aLimitedBroker(world.broker.deps)
         // Whoever was proven a moment ago is known, and counts for himself.
         now = addSeconds(now, 1000)
         again.useUp(limited.spent[index] as Spent)
@@ -365,7 +376,7 @@ it('each endpoint of the front, and so of a tenant’s issuer, stands in a table
 })
 
 it('every endpoint there is refuses an address that has used up its limit, with Retry-After', async () => {
-  const { url, useUp, close } = await aLimited()
+  const { url, useUp, close } = await aLimitedBroker(world.broker.deps)
   const names = new Set(brokerEndpoints.map(({ addressLimit = 'address' }) => addressLimit))
   for (const name of names) useUp({ name, of: '192.0.2.9' })
   const ask = async ({ method, path }: Endpoint) => {

@@ -45,6 +45,10 @@ export const rateLimits = {
   scim_address: { perSecond: 200, burst: 2000 },
   /** The same of newcomers, apart from those. */
   scim_create_address: { perSecond: 200, burst: 2000 },
+  /** What one key of the admin API asks, from wherever: no less than one address may, so that whoever asks from one is not held up by it. */
+  admin_key: { perSecond: 200, burst: 2000 },
+  /** All keys of one company together: more than one of them has, so that one that was stolen leaves room for those by which it is taken back. */
+  admin_tenant: { perSecond: 400, burst: 4000 },
   /** Addresses whose groups choose a connection, per client address: who tries many would learn who is in which group. */
   group_choice: { perSecond: 2, burst: 60 },
   /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */
