@@ -30,7 +30,7 @@ import {
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { Queue } from 'bullmq'
 import { writeRoundEnd } from './end-round.js'
-import { findJob } from './jobs.js'
+import { findJob, jobs } from './jobs.js'
 import { livingStates } from './queue.js'
 import { keepAwake, type Wakeful } from './wakeful.js'
 import { withinLimit } from './within-limit.js'
@@ -42,6 +42,8 @@ export const tenantsPerPass = 256
 export const askAgainSeconds = 10
 /** A version without rounds hands over again what it has handed over for so long: until then it is left to it. */
 const olderVersionSeconds = 30
+/** What this version does not know is left to a later one for so long; then it is handed over and becomes a dead letter, which somebody sees. */
+export const leftToOthersSeconds = 3600
 /** A queue that takes longer cannot be reached: the entries are let go, and another relay may carry them. */
 export const handOverLimitSeconds = 5
 /** While something is held back, so many jobs that ended here make it worth another look. */
@@ -91,11 +93,18 @@ export function relayOnce(deps: RelayDeps, from: TenantId = vendorTenantId): Pro
     const { tenants, next } = await listTurns(db, from)
     if (tenants.length === 0) return { carried: 0, isMore: false, next }
     const held = await countHandedOverAcrossTenants(db, now)
+    const known = { kinds: Object.keys(jobs), unknownBefore: addSeconds(now, -leftToOthersSeconds) }
     let carried = 0
     let isMore = false
     for (const lane of ['telling', 'deciding', 'following'] as const) {
       const shares = shareOut(lanes[lane], { tenants, held: held[lane] })
-      const claimed = await claimOutboxAcrossTenants(db, { lane, shares, now, relayedBefore: addSeconds(now, -olderVersionSeconds) })
+      const claimed = await claimOutboxAcrossTenants(db, {
+        lane,
+        shares,
+        now,
+        relayedBefore: addSeconds(now, -olderVersionSeconds),
+        ...known,
+      })
       isMore ||= mayHaveMore(claimed, shares) || tenants.some((tenant) => (held[lane].get(tenant) ?? 0) >= lanes[lane].share)
       carried += await handOver(deps, db, claimed, now)
     }

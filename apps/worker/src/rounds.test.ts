@@ -11,7 +11,7 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aCompany, countOf, eventually, installationId, jobDeps, sealer } from '../test/a-company.js'
 import { bothQueues, type TestQueue } from '../test/both-queues.js'
-import { measureOutbox, relayOnce, tenantsPerPass } from './relay-outbox.js'
+import { leftToOthersSeconds, measureOutbox, relayOnce, tenantsPerPass } from './relay-outbox.js'
 import { createWorker, type RunningWorker } from './worker.js'
 
 let fixture: TestDatabase
@@ -38,8 +38,17 @@ const aPoison = async (company: Company, attempts: number) =>
   Number(
     (
       await owner<{ id: string }>(
-        "INSERT INTO outbox (tenant_id, kind, payload, created_at, attempts) VALUES ($1, 'unheard-of', '{}', now(), $2) RETURNING id",
+        "INSERT INTO outbox (tenant_id, kind, payload, created_at, attempts) VALUES ($1, 'tell-reinstated', '{}', now(), $2) RETURNING id",
         [company.tenant, attempts],
+      )
+    )[0]?.id,
+  )
+const anUnknown = async (company: Company, createdAt: Date) =>
+  Number(
+    (
+      await owner<{ id: string }>(
+        "INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'unheard-of', '{}', $2) RETURNING id",
+        [company.tenant, createdAt],
       )
     )[0]?.id,
   )
@@ -85,14 +94,14 @@ describe.each(bothQueues())('with the queue on $engine', ({ open, engine }) => {
     const [first, last] = [await aPoison(company, 0), await aPoison(company, mostRounds - 1)]
     await company.kill()
     await eventually(async () => (await entry(last))?.dead_at !== null && (await entry(first))?.relayed_at === null)
-    expect(await entry(last)).toMatchObject({ attempts: mostRounds, dead_reason: 'there is no job unheard-of' })
+    expect(await entry(last)).toMatchObject({ attempts: mostRounds, dead_reason: expect.stringContaining('eventId') })
     const paused = await entry(first)
     expect(paused).toMatchObject({ attempts: 1, dead_at: null })
     expect(Math.abs(Number(paused?.pause) - firstPauseSeconds)).toBeLessThan(firstPauseSeconds)
     await eventually(async () => (await countOf(fixture, 'notices WHERE tenant_id = $1', [company.tenant])) === 2)
 
     expect(await deadLetters()).toEqual([
-      expect.objectContaining({ id: last, tenant: slug('poisoned'), kind: 'unheard-of', attempts: mostRounds, eventId: null }),
+      expect.objectContaining({ id: last, tenant: slug('poisoned'), kind: 'tell-reinstated', attempts: mostRounds, eventId: null }),
     ])
     expect(await replay({ id: first })).toBe(0)
     expect(await replay({ id: last })).toBe(1)
@@ -102,8 +111,32 @@ describe.each(bothQueues())('with the queue on $engine', ({ open, engine }) => {
     const trail = await owner("SELECT reason, detail FROM audit_events WHERE tenant_id = $1 AND kind = 'dead_letters.replayed'", [
       company.tenant,
     ])
-    expect(trail).toEqual([{ reason: 'repaired', detail: { by: 'the test', entryKind: 'unheard-of', count: 1, firstEntry: last } }])
+    expect(trail).toEqual([{ reason: 'repaired', detail: { by: 'the test', entryKind: 'tell-reinstated', count: 1, firstEntry: last } }])
   })
+
+  it('what a later version handed over goes back until a worker of that version draws it, and spends no round', async () => {
+    const company = await aCompany(fixture, slug('later'))
+    const entryId = await anUnknown(company, new Date())
+    const producer = queue.queue('drawbridge')
+    const jobId = `ob-${company.tenant}-${entryId}-1`
+    try {
+      await producer.add('unheard-of', { tenant: company.tenant, entry: entryId, attempt: 1, payload: {} }, { jobId })
+      await eventually(async () => ((await producer.getJob(jobId))?.attemptsStarted ?? 0) >= 3)
+      expect(await entry(entryId)).toMatchObject({ dead_at: null, relayed_at: null, attempts: 0 })
+      expect((await producer.getJob(jobId))?.attemptsMade).toBe(0)
+    } finally {
+      await producer.close()
+    }
+    let drawn = 0
+    const later = queue.worker('drawbridge', async ({ name }) => {
+      if (name === 'unheard-of') drawn += 1
+    })
+    try {
+      await eventually(async () => drawn > 0, 30_000)
+    } finally {
+      await later.close()
+    }
+  }, 40_000)
 
   it('one revocation does not wait for the thousand of another tenant', async () => {
     const [large, small] = [await aCompany(fixture, slug('large')), await aCompany(fixture, slug('small'))]
@@ -140,6 +173,15 @@ describe('before the queue', () => {
     expect(await relayOnce(taking())).toMatchObject({ carried: 0, isMore: true })
     await owner('UPDATE outbox SET done_at = now() WHERE tenant_id = $1 AND relayed_at IS NOT NULL', [large.tenant])
     expect(await relayOnce(taking())).toMatchObject({ carried: tellingLane.share, isMore: true })
+  })
+
+  it('what this version does not know is left to a later one, and after an hour becomes work that fails and is seen', async () => {
+    const company = await aCompany(fixture, 'from-the-future')
+    await anUnknown(company, new Date())
+    await company.kill()
+    expect(await relayOnce(taking())).toMatchObject({ carried: 1 })
+    await anUnknown(company, new Date(Date.now() - leftToOthersSeconds * 1000 - 1000))
+    expect(await relayOnce(taking())).toMatchObject({ carried: 1 })
   })
 
   it('what decides does not keep what tells out of it', async () => {

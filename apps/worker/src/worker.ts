@@ -1,8 +1,9 @@
 /** The background process: the relay, the jobs, the schedule, ends that come, pushes to receivers and the deliveries. The only user of the queue. */
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { systemClock } from '@drawbridge/runtime/clock'
 import { deliveriesChannel } from '@drawbridge/store/deliveries'
 import { noticesChannel } from '@drawbridge/store/notices'
-import type { Job } from 'bullmq'
+import { DelayedError, type Job } from 'bullmq'
 import { z } from 'zod'
 import { startDeliveries } from './deliver.js'
 import type { JobDeps, WorkerDeps } from './deps.js'
@@ -63,7 +64,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   }
   try {
     const slots = fairSlots(placesOf(deps.queue))
-    const run = (job: Job) => runJob(jobDeps, slots, job).finally(() => opened.relay?.jobEnded())
+    const run = (job: Job, token?: string) => runJob(jobDeps, slots, { job, token }).finally(() => opened.relay?.jobEnded())
     opened.handle = await openQueue(deps.queue, run, onQueueError)
     opened.relay = startRelay({ ...deps, queue: opened.handle.queue })
     opened.deliveries = startDeliveries(jobDeps)
@@ -85,9 +86,20 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   }
 }
 
+/** What another version handed over goes back for so long, so many times in a round: whoever knows it draws it meanwhile. */
+export const putBack = { milliseconds: 250, times: 40 } as const
+
 /** Runs one job by the table, when its tenant has a place; throws so that the queue retries. */
-async function runJob(deps: JobDeps, slots: FairSlots, job: Job): Promise<void> {
+async function runJob(
+  deps: JobDeps,
+  slots: FairSlots,
+  { job, token }: { readonly job: Job; readonly token: string | undefined },
+): Promise<void> {
   const entry = findJob(job.name)
+  if (entry === undefined && job.attemptsStarted <= putBack.times) {
+    await job.moveToDelayed(systemClock().now() + putBack.milliseconds, token)
+    throw new DelayedError()
+  }
   const from = outboxEntryOf(job)
   try {
     if (entry === undefined) throw new Error(`there is no job ${job.name}`)

@@ -49,7 +49,14 @@ const readBy = (run: (db: AcrossDb) => Promise<unknown>): Promise<{ readonly row
 
 const turns = (db: AcrossDb) => listWaitingTenantsAcrossTenants(db, { from: vendorTenantId, limit: 257 })
 const claim = (db: AcrossDb, tenants: readonly TenantId[], lane: Lane = 'telling') =>
-  claimOutboxAcrossTenants(db, { lane, shares: shareOut(tellingLane, { tenants, held: new Map() }), now, relayedBefore: now })
+  claimOutboxAcrossTenants(db, {
+    lane,
+    shares: shareOut(tellingLane, { tenants, held: new Map() }),
+    now,
+    relayedBefore: now,
+    kinds: ['revoke'],
+    unknownBefore: now,
+  })
 
 test.each(['before anything is known of the tables', 'after ANALYZE'])(
   '%s, the turn and the claim read what they hand out',

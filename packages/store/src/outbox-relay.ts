@@ -31,6 +31,9 @@ export type Claim = {
   readonly now: Instant
   /** A version without `due_at` handed it over; it counts as in the queue until then. */
   readonly relayedBefore: Instant
+  /** Kinds that somebody here can carry out. Others are left to a relay that knows them, unless they were written before then and nobody has come. */
+  readonly kinds: readonly string[]
+  readonly unknownBefore: Instant
 }
 
 /** What does not tell of an end has lanes of its own behind what does. As the index `outbox_by_lane` has it. */
@@ -78,7 +81,7 @@ const claimStatement = (lane: number): string => `
     FROM ${given('$1::uuid[]', '$2::int[]')} AS shared (tenant_id, most) CROSS JOIN LATERAL (
       SELECT o.tenant_id, o.id, o.kind, o.payload, o.attempts, o.attempts_forgiven, o.relayed_at IS NOT NULL AS is_handed_over FROM outbox o
        WHERE o.tenant_id = shared.tenant_id AND o.done_at IS NULL AND ${laneOf('o.')} = ${lane} AND o.due_at <= $3
-         AND (o.relayed_at IS NULL OR o.due_at > '-infinity' OR o.relayed_at < $4)
+         AND (o.relayed_at IS NULL OR o.due_at > '-infinity' OR o.relayed_at < $4) AND (o.kind = ANY ($5::text[]) OR o.created_at < $6)
        ${inTurn('o.')} LIMIT shared.most FOR UPDATE SKIP LOCKED) due
    ORDER BY due.id`
 
@@ -94,7 +97,7 @@ const claimed: Readonly<Record<Lane, KeptStatement>> = {
  */
 export async function claimOutboxAcrossTenants(
   db: AcrossDb,
-  { lane, shares, now, relayedBefore }: Claim,
+  { lane, shares, now, relayedBefore, kinds, unknownBefore }: Claim,
 ): Promise<readonly WaitingEntry[]> {
   if (shares.length === 0) return []
   const { rows } = await db.query<WaitingEntry>(claimed[lane], [
@@ -102,6 +105,8 @@ export async function claimOutboxAcrossTenants(
     shares.map(({ most }) => most),
     toTimestamp(now),
     toTimestamp(relayedBefore),
+    kinds,
+    toTimestamp(unknownBefore),
   ])
   return rows
 }
