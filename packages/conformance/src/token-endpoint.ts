@@ -231,6 +231,19 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
     },
   },
   {
+    section: 'RFC 8707 §2',
+    level: 'MUST',
+    says: 'refuses to a client in its own name a resource that it does not know, and gives it, where it names none, the only one or nothing',
+    ask: async ({ issuer, machine, resource }) => {
+      const form = { grant_type: 'client_credentials' }
+      const of = (change: Parameters) => post(`${issuer}/token`, { ...form, ...change }, basic(machine))
+      refusedWith(await of({ resource: 'https://unknown.example/mcp' }), ['invalid_target'])
+      const answered = await of({})
+      if (answered.status !== 200) return refusedWith(answered, ['invalid_target'])
+      assert.deepEqual([claimsOf(String(answered.json['access_token']))['aud']].flat(), [resource])
+    },
+  },
+  {
     section: 'RFC 6749 §4.4',
     level: 'MUST',
     says: 'gives tokens in its own name to no public client',

@@ -10,6 +10,7 @@ export type VerifiedToken = {
   readonly issuer: string
   /** Whose person or client it is. At the front issuer it can be any tenant: what is served must be that one's. */
   readonly tenant: string
+  /** `sub`: the person; of a client that acts in its own name its `client_id`, at the front issuer `<tenant>.<client_id>`. No two of one issuer have the same. */
   readonly subject: string
   readonly clientId: string
   readonly scopes: readonly string[]
@@ -21,7 +22,7 @@ export type VerifiedToken = {
   readonly acr?: string
   /** `auth_time`: when she signed in at her identity provider, as far as it says. */
   readonly authenticatedAtSeconds?: number
-  /** `act`: the clients that act for the person, the present one first. Absent: nobody acts for her but the client that she gave access to. */
+  /** `act`: the clients that act for the person, the present one first, each by its `sub` as above. Absent: nobody acts for her but the client that she gave access to. */
   readonly actors?: readonly string[]
   /** `cnf.jkt`: the thumbprint of the key that it is bound to. Absent: whoever bears it may use it. */
   readonly keyThumbprint?: string
