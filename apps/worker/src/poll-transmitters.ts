@@ -62,6 +62,7 @@ export function startPolling(deps: PollDeps): Poller {
       deps.log.warn({ cause: causeOf(cause) }, 'streams that are due could not be looked for')
     }
   }
+  let keepingNow: Promise<void> | undefined
   const keep = async (): Promise<void> => {
     const until = addSeconds(deps.clock.now(), pollTurn.leaseSeconds)
     try {
@@ -77,7 +78,10 @@ export function startPolling(deps: PollDeps): Poller {
     })
   }, lookForDueMs)
   const keeping = setInterval(() => {
-    if (running.size > 0) void keep()
+    if (running.size === 0 || keepingNow !== undefined) return
+    keepingNow = keep().finally(() => {
+      keepingNow = undefined
+    })
   }, keepLeasesMs)
   return {
     stop: async () => {
@@ -85,7 +89,7 @@ export function startPolling(deps: PollDeps): Poller {
       clearInterval(keeping)
       stopping.abort()
       await looking
-      await Promise.all(running.values())
+      await Promise.all([keepingNow, ...running.values()])
     },
   }
 }

@@ -6,6 +6,7 @@ import type { Grant, GrantRefusal } from '@drawbridge/core/oauth/grant'
 import type { IdentityScope } from '@drawbridge/core/oauth/scope'
 import type { DeprovisioningSource } from '@drawbridge/core/revocation/deprovisioning-event'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
+import { longestAccessTokenSeconds } from '@drawbridge/core/revocation/revocation-plan'
 import {
   type ConsentId,
   type CredentialHash,
@@ -34,11 +35,16 @@ export type Asked = { readonly requestId: string; readonly address: string | und
 export const isUnsettled = `(g.policy_version < t.policy_barrier OR g.claims_version >= 0
     AND (g.claims_version < COALESCE(s.claims_barrier, 0) OR g.directory_version < COALESCE(cn.directory_barrier, 0)))`
 
+/** No token of a grant that ended before then lives, whenever its end was brought forward: a refresh brings it no further than to the moment of the refresh. */
+export const longestOutlived = (now: string): string => `(${now}::timestamptz - interval '${longestAccessTokenSeconds} seconds')`
+
 /**
  * Condition over the grant `g`: somebody may hold a token of it that a resource server still takes. Its end says less, because a refresh may bring it
- * forward and leaves what was issued before to its own time. What ends grants one by one asks this.
+ * forward and leaves what was issued before to its own time. What ends grants one by one asks this. An index knows the end alone, and of those that
+ * ended long ago there may be thousands for one that lives.
  */
-export const mayBeHeld = (g: string, now: string): string => `GREATEST(${g}.expires_at, ${g}.outlived_until) > ${now}`
+export const mayBeHeld = (g: string, now: string): string =>
+  `${g}.expires_at > ${longestOutlived(now)} AND GREATEST(${g}.expires_at, ${g}.outlived_until) > ${now}`
 
 /**
  * Condition over a grant `g`, its tenant `t`, person `s` and the connection that is named: one of the grants that it was opened from by an exchange

@@ -1,10 +1,11 @@
 /** What is left of a grant that is decided again, and which limits are named for it. */
 import { randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { longestAccessTokenSeconds } from '@drawbridge/core/revocation/revocation-plan'
 import { aChallenge, aGrant, aRedirectUri, hashOf, presentVersions } from '@drawbridge/testkit/a-grant'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { redeemCode } from './authorization-codes.js'
 import { endGrants } from './end-grants.js'
 import { redecisionParameters, redecisionSql } from './redecision.js'
@@ -73,39 +74,60 @@ test.each([
   expect(row?.token_ends).toEqual(refreshSeconds === undefined ? null : new Date(addSeconds(now, 50)))
 })
 
-test('an access token that outlives an end that was brought forward is found by whatever ends grants one by one, until it is over itself', async () => {
-  const tenant = await aTenant(fixture, { slug: 'brought-forward' })
-  const sql = <T>(text: string, ...more: readonly unknown[]) => asOwner<T>(fixture.ownerUrl, text, [tenant.tenantId, ...more])
-  const open = async () => (await aGrant(fixture, tenant, { now })).grantId
-  const [held, kept] = [await open(), await open()]
-  await sql('UPDATE grants SET access_token_ttl_seconds = 900, expires_at = $2 WHERE tenant_id = $1', new Date(addSeconds(now, 36_000)))
+describe('a token that outlives what a refresh left of its grant is found by whatever ends grants one by one, until it is over itself:', () => {
   const decide = redecisionSql(3)
-  const bringForward = (grantId: string, end: Instant) =>
-    inTenant(fixture.database, tenant.tenantId, (db) =>
-      db.query(`WITH ${decide.writtenCte('$12::uuid')} SELECT 1`, [
-        ...[tenant.tenantId, toTimestamp(now)],
-        ...redecisionParameters({
-          ...{ policyVersion: 3, claimsVersion: 1, directoryVersion: 0, scopes: ['read', 'write'], accessTokenTtlSeconds: 900 },
-          ...{ refreshTtlSeconds: undefined, refreshEndsAt: undefined, expiresAt: end },
-          ceilings: { accessToken: { seconds: 900, by: 'tenant', detail: 'newer' }, refreshToken: null },
+  type Step = { readonly afterSeconds: number; readonly accessSeconds: number; readonly endsAfterSeconds: number }
+  const longest = longestAccessTokenSeconds
+  test.each<[string, readonly Step[], string | undefined, number]>([
+    ['the end is brought forward', [{ afterSeconds: 0, accessSeconds: 900, endsAfterSeconds: 100 }], undefined, longest],
+    ['to a moment that is over', [{ afterSeconds: 0, accessSeconds: 900, endsAfterSeconds: -9000 }], undefined, longest],
+    [
+      'the grant had less left',
+      [{ afterSeconds: 0, accessSeconds: 900, endsAfterSeconds: 100 }],
+      'expires_at - make_interval(secs => 35_500)',
+      500,
+    ],
+    [
+      'after its life had been made shorter',
+      [
+        { afterSeconds: 0, accessSeconds: 300, endsAfterSeconds: 36_000 },
+        { afterSeconds: 60, accessSeconds: 300, endsAfterSeconds: 600 },
+      ],
+      undefined,
+      longest + 60,
+    ],
+    [
+      'nothing is brought forward',
+      [{ afterSeconds: 0, accessSeconds: 900, endsAfterSeconds: 90_000 }],
+      'expires_at - make_interval(secs => 35_900)',
+      100,
+    ],
+  ])('%s', async (says, steps, sooner, livesUntil) => {
+    const tenant = await aTenant(fixture, { slug: says.replaceAll(/\W+/g, '-') })
+    const sql = <T>(text: string, ...more: readonly unknown[]) => asOwner<T>(fixture.ownerUrl, text, [tenant.tenantId, ...more])
+    const { grantId } = await aGrant(fixture, tenant, { now })
+    await sql('UPDATE grants SET access_token_ttl_seconds = 900, expires_at = $2 WHERE tenant_id = $1', new Date(addSeconds(now, 36_000)))
+    if (sooner !== undefined) await sql(`UPDATE grants SET expires_at = ${sooner} WHERE tenant_id = $1`)
+    for (const { afterSeconds, accessSeconds, endsAfterSeconds } of steps)
+      await inTenant(fixture.database, tenant.tenantId, (db) =>
+        db.query(`WITH ${decide.writtenCte('$12::uuid')} SELECT 1`, [
+          ...[tenant.tenantId, toTimestamp(addSeconds(now, afterSeconds))],
+          ...redecisionParameters({
+            ...{ policyVersion: 3, claimsVersion: 1, directoryVersion: 0, scopes: ['read', 'write'], accessTokenTtlSeconds: accessSeconds },
+            ...{ refreshTtlSeconds: undefined, refreshEndsAt: undefined, expiresAt: addSeconds(now, endsAfterSeconds) },
+            ceilings: { accessToken: { seconds: accessSeconds, by: 'tenant', detail: 'newer' }, refreshToken: null },
+          }),
+          grantId,
+        ]),
+      )
+    const end = (at: Instant) =>
+      inTenant(fixture.database, tenant.tenantId, (db) =>
+        endGrants(db, tenant.tenantId, {
+          which: { sql: 'id = $6::uuid', parameters: [grantId] },
+          ...{ source: 'logout', reason: 'test', now: at, requestId: 'test' },
         }),
-        grantId,
-      ]),
-    )
-  const outlived = async (grantId: string) =>
-    (await sql<{ until: Date | null }>('SELECT outlived_until AS until FROM grants WHERE tenant_id = $1 AND id = $2', grantId))[0]?.until
-  const endAll = (at: Instant) =>
-    inTenant(fixture.database, tenant.tenantId, (db) =>
-      endGrants(db, tenant.tenantId, {
-        which: { sql: 'id = ANY ($6::uuid[])', parameters: [[held, kept]] },
-        ...{ source: 'logout', reason: 'test', now: at, requestId: 'test' },
-      }),
-    )
-  // An end that was not brought forward leaves nothing behind.
-  await bringForward(kept, addSeconds(now, 90_000))
-  await bringForward(held, addSeconds(now, 100))
-  expect([await outlived(kept), await outlived(held)]).toEqual([null, new Date(addSeconds(now, 900))])
-  await sql('UPDATE grants SET expires_at = $2 WHERE tenant_id = $1 AND id = $3', new Date(now), kept)
-  expect(await endAll(addSeconds(now, 900))).toBe(0)
-  expect(await endAll(addSeconds(now, 899))).toBe(1)
+      )
+    expect(await end(addSeconds(now, livesUntil))).toBe(0)
+    expect(await end(addSeconds(now, livesUntil - 1))).toBe(1)
+  })
 })

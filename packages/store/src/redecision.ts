@@ -4,6 +4,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { GrantEvidence, Redecided } from '@drawbridge/core/oauth/redecide-grant'
+import { longestAccessTokenSeconds } from '@drawbridge/core/revocation/revocation-plan'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { directorySays } from './directory.js'
 import type { GrantEvidenceRow, GrantStateRow } from './grants.js'
@@ -107,12 +108,14 @@ export function redecisionSql(first: number) {
     refreshSeconds: `CASE WHEN g.refresh_ttl_seconds IS NOT NULL AND (${policyVersion}::int IS NULL OR ${refreshSeconds}::int IS NOT NULL)
       THEN LEAST(g.refresh_ttl_seconds, ${refreshSeconds}::int) END`,
     expiresAt: `LEAST(g.expires_at, ${expiresAt}::timestamptz)`,
+    /** What is written: not before this moment, so that `longestOutlived` holds. */
+    writtenEnd: `LEAST(g.expires_at, GREATEST(${expiresAt}::timestamptz, $2::timestamptz))`,
     refreshEndsAt: `LEAST(g.refresh_ends_at, ${refreshEndsAt})`,
     ceilings: lesserCeilings({ accessSeconds: `${accessSeconds}::int`, refreshSeconds: `${refreshSeconds}::int`, ceilings }),
   }
-  // The longest of what is out: issued a moment ago at most, and under no later end than the grant had.
-  const outlivedUntil = `CASE WHEN ${expiresAt}::timestamptz < g.expires_at
-    THEN GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + make_interval(secs => g.access_token_ttl_seconds))) ELSE g.outlived_until END`
+  // Of what is out, issued a moment ago at most and under no later end than the grant had: also under a longer life than it has now, and what was exchanged for it.
+  const outlivedUntil = `CASE WHEN ${expiresAt}::timestamptz < g.expires_at OR ${accessSeconds}::int < g.access_token_ttl_seconds
+    THEN GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + interval '${longestAccessTokenSeconds} seconds')) ELSE g.outlived_until END`
   return {
     /** What is left of the grant. */
     columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at, ${left.refreshEndsAt} AS refresh_ends_at,
@@ -133,7 +136,7 @@ export function redecisionSql(first: number) {
     writtenCte: (grantId: string): string => `
   decided AS (
     UPDATE grants g SET policy_version = ${policyVersion}, claims_version = ${claimsVersion}, directory_version = ${directoryVersion}, scopes = ${left.scopes},
-      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.expiresAt}, outlived_until = ${outlivedUntil},
+      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.writtenEnd}, outlived_until = ${outlivedUntil},
       refresh_ends_at = ${left.refreshEndsAt}, ceilings = ${left.ceilings}
     WHERE g.tenant_id = $1 AND g.id = (${grantId}) AND ${policyVersion}::int >= g.policy_version AND ${claimsVersion}::int >= g.claims_version
       AND ${directoryVersion}::int >= g.directory_version

@@ -1,13 +1,16 @@
 /** With tens of thousands of people, grants and clients at a tenant: whoever takes one of them away reads that one, in the barrier and in the sweep. */
 import { randomUUID } from 'node:crypto'
 import { instant } from '@drawbridge/core/instant'
+import type { ExchangePermission } from '@drawbridge/core/oauth/exchange-permission'
 import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deprovision } from './deprovisioning.js'
+import { endExchangedGrants } from './exchanged-grants.js'
 import { markGrantsRevoked, markPage } from './mark-killed.js'
+import { endGrantsOfMinter } from './minters.js'
 import { planLogoutsOfSome } from './plan-logouts.js'
 import { findToldEnd } from './plan-webhooks.js'
 import { lockResources, lockResourcesOfIssuers } from './revocations.js'
@@ -156,4 +159,37 @@ test('whoever opens a grant waits for no sweep', async () => {
     return asOwner(fixture.ownerUrl, 'SELECT id FROM resources WHERE id = $1 FOR KEY SHARE NOWAIT', [acme.resourceId])
   })
   expect(opened).toEqual({ id: acme.resourceId })
+})
+
+// Grants of machines, and of exchanges, live for minutes and are kept for weeks.
+test.each<[string, (db: Db) => Promise<number>]>([
+  [
+    'a resource is withdrawn from an issuer',
+    (db) => {
+      const { tenantId: resourceTenantId, resourceId, issuerId } = globex
+      return endGrantsOfMinter(db, globex.tenantId, { resourceTenantId, resourceId, issuerId, now, requestId: 'r' })
+    },
+  ],
+  [
+    'a permission to exchange is withdrawn',
+    (db) => {
+      const lost = [
+        { client: 'agent-9', from: 'https://mcp.example', to: 'https://mcp.example', at: 'tenant' } as unknown as ExchangePermission,
+      ]
+      return endExchangedGrants(db, globex.tenantId, { lost, now, requestId: 'r' })
+    },
+  ],
+])('where %s, what ended long ago is not read', async (_, end) => {
+  const sql = (text: string) => asOwner(fixture.ownerUrl, text, [globex.tenantId])
+  const numbered = 'SELECT id, row_number() OVER (ORDER BY id) AS n FROM grants WHERE tenant_id = $1'
+  await sql(`UPDATE grants g SET revoked_at = NULL, client_id = 'agent-9', ancestors = ARRAY[g.id], ancestor_epochs = '{1}',
+      expires_at = CASE WHEN n <= 20 THEN timestamptz '2027-01-01' ELSE '2026-02-01' END
+    FROM (${numbered}) numbered WHERE g.tenant_id = $1 AND g.id = numbered.id`)
+  await asOwner(fixture.ownerUrl, 'VACUUM ANALYZE grants')
+  const read = await inTenant(fixture.database, globex.tenantId, async (within) => {
+    const { db, statements } = explaining(within)
+    expect(await end(db)).toBe(20)
+    return Math.max(...statements.map((nodes) => rowsRead(nodes, growing)))
+  })
+  expect(read).toBeLessThanOrEqual(400)
 })

@@ -11,6 +11,7 @@ import {
   type TenantId,
   vendorTenantId,
 } from '@drawbridge/core/tenant/ids'
+import { longestOutlived } from './grants.js'
 import { signs } from './issuers.js'
 import { given, keptStatement } from './kept-statements.js'
 import { markUnheardDead } from './notice-receipts.js'
@@ -77,7 +78,7 @@ const lockedResources =
   keptStatement(`SELECT r.tenant_id AS "tenantId", r.id, r.identifier, seen.issuers FROM resources r CROSS JOIN LATERAL (
      SELECT array_agg(i.id ORDER BY i.id) AS issuers FROM ${given('$2::uuid[]')} AS i (id)
       WHERE EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1 AND m.issuer_id = i.id)
-         OR ${hasLivingGrant('i.id', '$3')}) seen
+         OR ${hasLivingGrant('i.id', longestOutlived('$3'))}) seen
     WHERE r.tenant_id IN ($1, $4) AND seen.issuers IS NOT NULL
     ORDER BY r.tenant_id, r.id FOR NO KEY UPDATE OF r`)
 
@@ -123,7 +124,7 @@ export async function lockResources(db: AcrossDb, tenant: TenantId, wanted: Want
     `SELECT tenant_id AS "tenantId", id, identifier FROM resources
       WHERE (tenant_id, id) IN (${these} UNION SELECT r.tenant_id, r.id FROM resources r WHERE r.identifier = ANY ($3) AND (
         EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $4)
-        OR EXISTS (SELECT 1 FROM issuers i WHERE i.tenant_id = $4 AND ${hasLivingGrant('i.id', '$5')})))
+        OR EXISTS (SELECT 1 FROM issuers i WHERE i.tenant_id = $4 AND ${hasLivingGrant('i.id', longestOutlived('$5'))})))
       ORDER BY tenant_id, id FOR NO KEY UPDATE`,
     [...idsOf(wanted.these), wanted.named, tenant, toTimestamp(wanted.now)],
   )

@@ -172,7 +172,7 @@ const writeStatement = `
       cause text, told_at timestamptz, scopes text[], access_seconds int, refresh_seconds int, ends_at timestamptz, refresh_ends_at timestamptz,
       ceilings jsonb)),
   judged AS (
-    SELECT d.*, g.scopes AS before, g.access_token_ttl_seconds AS access_before, GREATEST(g.expires_at, g.outlived_until) AS end_before, g.refresh_ttl_seconds AS refresh_before,
+    SELECT d.*, g.scopes AS before, g.access_token_ttl_seconds AS access_before, GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + make_interval(secs => g.access_token_ttl_seconds))) AS held_until, g.refresh_ttl_seconds AS refresh_before,
       CASE WHEN d.outcome = 'decided'
         THEN ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n) WHERE u.scope = ANY(d.scopes) ORDER BY u.n) ELSE g.scopes END AS held,
       LEAST(g.access_token_ttl_seconds, d.access_seconds) AS access_held, LEAST(g.expires_at, d.ends_at) AS end_held,
@@ -186,7 +186,7 @@ const writeStatement = `
       WHEN outcome = 'ended' OR cardinality(held) = 0 THEN 'ended'
       WHEN outcome = 'deferred' THEN 'deferred'
       WHEN cardinality(held) < cardinality(before) OR access_held < access_before
-        OR end_held < LEAST(end_before, $2::timestamptz + make_interval(secs => access_before)) - interval '1 second' THEN 'shrunk'
+        OR LEAST(end_held, $2::timestamptz + make_interval(secs => access_held)) < held_until - interval '1 second' THEN 'shrunk'
       ELSE 'kept' END AS verdict FROM judged),
   written AS (
     UPDATE grants g SET policy_version = v.policy_version, claims_version = v.claims_version, directory_version = v.directory_version, scopes = v.held,

@@ -186,11 +186,12 @@ export async function renewStreamLease(db: Db, held: HeldStream, until: Instant)
   return rows[0] && toStream(rows[0])
 }
 
-const keptLeases = keptStatement(`UPDATE signal_streams s SET lease_until = $4
-   FROM ${given('$1::uuid[]', '$2::uuid[]', '$3::uuid[]')} AS held (tenant_id, id, lease)
-  WHERE s.tenant_id = held.tenant_id AND s.id = held.id AND s.lease = held.lease`)
+const keptLeases = keptStatement(`WITH mine AS MATERIALIZED (
+     SELECT s.tenant_id, s.id FROM ${given('$1::uuid[]', '$2::uuid[]', '$3::uuid[]')} AS held (tenant_id, id, lease)
+       JOIN signal_streams s ON s.tenant_id = held.tenant_id AND s.id = held.id AND s.lease = held.lease FOR UPDATE OF s SKIP LOCKED)
+   UPDATE signal_streams s SET lease_until = $4 FROM mine WHERE s.tenant_id = mine.tenant_id AND s.id = mine.id`)
 
-/** Keeps all turns of one worker. One that has become somebody else's stays his. */
+/** Keeps all turns of one worker. One that has become somebody else's stays his, and one that somebody holds is kept the next time: it keeps no other waiting. */
 export async function keepStreamLeasesAcrossTenants(db: AcrossDb, held: readonly HeldStream[], until: Instant): Promise<void> {
   const [tenants, streams, leases] = [
     held.map(({ tenantId }) => tenantId),
