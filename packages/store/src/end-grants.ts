@@ -35,29 +35,45 @@ const tellEach = (from: string): string => `told AS (
        INSERT INTO outbox (tenant_id, kind, payload, created_at)
        SELECT $1, 'revoke', jsonb_build_object('eventId', event_id, 'target', 'grant', 'targetId', id, 'epoch', epoch), $2 FROM ${from})`
 
-/** Kills every living grant that is selected: raises its epoch, and lets every guard hear of it. Answers how many there were. One statement, whatever their number. */
+/** What one statement kills, and what it tells of: seconds at most, on a machine that has other things to do. */
+const ofOneStatement = { killed: 50_000, told: endedTogether } as const
+
+/**
+ * Kills every living grant that is selected: raises its epoch, and lets every guard hear of it. Answers how many there were. All of them in the caller's
+ * transaction: in one statement, or as many as it takes where they are very many, each within its time.
+ */
 export async function endGrants(
   db: Db,
   tenant: TenantId,
   { which, source, reason, now, requestId }: EndGrants,
-  together: number = endedTogether,
+  most: { readonly killed: number; readonly told: number } = ofOneStatement,
 ): Promise<number> {
-  const { rows } = await db.query<{ ended: number }>(
-    `WITH killed AS (
+  const parameters = [tenant, toTimestamp(now), requestId ?? null, reason, source, ...which.parameters]
+  let ended = 0
+  for (;;) {
+    const { rows } = await db.query<{ chosen: number; ended: number }>(endingText(which.sql, most), parameters)
+    ended += rows[0]?.ended ?? 0
+    // Of those that were chosen somebody may have ended one meanwhile: there may be more all the same.
+    if ((rows[0]?.chosen ?? 0) < most.killed) return ended
+  }
+}
+
+const endingText = (which: string, most: { readonly killed: number; readonly told: number }): string => {
+  const isLiving = `revoked_at IS NULL AND ${mayBeHeld('grants', '$2')}`
+  return `WITH chosen AS MATERIALIZED (SELECT id FROM grants WHERE tenant_id = $1 AND ${which} AND ${isLiving} LIMIT ${most.killed}),
+     killed AS (
        UPDATE grants SET epoch = epoch + 1, revoked_at = $2, revoked_reason = $4
-       WHERE tenant_id = $1 AND ${which.sql} AND revoked_at IS NULL AND ${mayBeHeld('grants', '$2')}
+       WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT id FROM chosen)) AND ${isLiving}
        RETURNING ${told}),
-     few AS (SELECT * FROM killed WHERE (SELECT count(*) FROM killed) <= ${together}),
+     few AS (SELECT * FROM killed WHERE (SELECT count(*) FROM killed) <= ${most.told}),
      ${tellEach('few')},
-     many AS (SELECT id, epoch, (row_number() OVER () - 1) / ${together} AS part FROM killed WHERE (SELECT count(*) FROM killed) > ${together}),
+     many AS (SELECT id, epoch, (row_number() OVER () - 1) / ${most.told} AS part FROM killed WHERE (SELECT count(*) FROM killed) > ${most.told}),
      left_over AS (
        INSERT INTO outbox (tenant_id, kind, payload, created_at)
        SELECT $1, '${tellEndedEntry}', jsonb_build_object('grants', jsonb_agg(jsonb_build_object('grantId', id, 'epoch', epoch)),
          'source', $5::text, 'reason', $4::text, 'requestId', $3::text, 'at', $2::timestamptz), $2 FROM many GROUP BY part)
-     SELECT count(*)::int AS ended, (SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM killed LIMIT 1)::text AS notified FROM killed`,
-    [tenant, toTimestamp(now), requestId ?? null, reason, source, ...which.parameters],
-  )
-  return rows[0]?.ended ?? 0
+     SELECT count(*)::int AS ended, (SELECT count(*)::int FROM chosen) AS chosen,
+       (SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM killed LIMIT 1)::text AS notified FROM killed`
 }
 
 export type EndedEntry = TellEndedPayload & { readonly entry: number; readonly now: Instant }

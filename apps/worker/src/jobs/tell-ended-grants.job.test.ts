@@ -2,6 +2,7 @@
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { endedTogether, type TellEndedPayload, tellEndedEntry } from '@drawbridge/core/revocation/ended-grants'
 import type { IssuerId, ResourceId } from '@drawbridge/core/tenant/ids'
+import { endGrants } from '@drawbridge/store/end-grants'
 import { endGrantsOfMinter } from '@drawbridge/store/minters'
 import { listLateTenants } from '@drawbridge/store/notice-polls'
 import { listBarriers } from '@drawbridge/store/notice-streams'
@@ -94,6 +95,18 @@ it('of more all are dead with the commit, in every snapshot and late news until 
   expect(revoke?.payload).toMatchObject({ target: 'grant', epoch: 2, targetId: expect.any(String), eventId: expect.any(String) })
   expect(await snapshot()).toBe(whole)
   expect(await late()).toEqual(['many'])
+})
+
+it('of more than one statement kills none is left alive, and none is told twice', async () => {
+  const company = await aCompanyWith('very-many', 8)
+  const { tenant } = company
+  const all = { which: { sql: "client_id = 'agent'", parameters: [] }, source: 'admin', reason: 'x', now, requestId: 'r' } as const
+  const ended = await inTenant(fixture.database, tenant, (db) => endGrants(db, tenant, all, { killed: 3, told: 2 }))
+  expect([ended, await living(company)]).toEqual([8, 0])
+  for (const piece of await undone(company)) await run(company, piece)
+  expect([await toldOf(company), await undone(company)]).toEqual([[8, 8, 8], []])
+  const distinct = await owner("SELECT DISTINCT target_id FROM deprovisioning_events WHERE tenant_id = $1 AND target = 'grant'", tenant)
+  expect(distinct).toHaveLength(8)
 })
 
 it('a piece that fails leaves nothing told, and can be run again', async () => {
