@@ -66,7 +66,7 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
     INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, dpop_jkt)
     SELECT $1, $8, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at), $26::text
     FROM state, consumed WHERE state.refresh_seconds IS NOT NULL AND state.client_refreshes AND (state.refresh_ends_at <= $2) IS NOT TRUE RETURNING token_hash),
-  ${redecision.writtenCte('SELECT grant_id FROM consumed')},
+  ${redecision.writtenCte('SELECT grant_id FROM consumed', true)},
   noted AS (
     UPDATE authorization_codes SET refused_at = $2
     WHERE tenant_id = $1 AND code_hash = ${way.codeHash} AND EXISTS (SELECT 1 FROM outcome WHERE verdict NOT IN ('redeem', ${again}))

@@ -113,9 +113,13 @@ export function redecisionSql(first: number) {
     refreshEndsAt: `LEAST(g.refresh_ends_at, ${refreshEndsAt})`,
     ceilings: lesserCeilings({ accessSeconds: `${accessSeconds}::int`, refreshSeconds: `${refreshSeconds}::int`, ceilings }),
   }
-  // Of what is out, issued a moment ago at most and under no later end than the grant had: also under a longer life than it has now, and what was exchanged for it.
-  const outlivedUntil = `CASE WHEN ${expiresAt}::timestamptz < g.expires_at OR ${accessSeconds}::int < g.access_token_ttl_seconds
-    THEN GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + interval '${longestAccessTokenSeconds} seconds')) ELSE g.outlived_until END`
+  // What is out was issued a moment ago at most, and under no later end than the grant had. With an end what was exchanged for it counts, too, which may live longer.
+  const outlivedUntil = `CASE
+    WHEN ${expiresAt}::timestamptz < g.expires_at
+      THEN GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + interval '${longestAccessTokenSeconds} seconds'))
+    WHEN ${accessSeconds}::int < g.access_token_ttl_seconds
+      THEN GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + make_interval(secs => g.access_token_ttl_seconds)))
+    ELSE g.outlived_until END`
   return {
     /** What is left of the grant. */
     columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at, ${left.refreshEndsAt} AS refresh_ends_at,
@@ -131,12 +135,12 @@ export function redecisionSql(first: number) {
       OR COALESCE(${directoryVersion}::int, state.directory_version) <> state.directory_now`,
     /**
      * Writes what is left into the grant that `grantId` selects. The expressions stand here once more, because whoever had to wait for a
-     * concurrent redecision is evaluated again on the row as that left it, which `state` knows nothing of.
+     * concurrent redecision is evaluated again on the row as that left it, which `state` knows nothing of. `isFirst`: nothing has been issued from it before.
      */
-    writtenCte: (grantId: string): string => `
+    writtenCte: (grantId: string, isFirst = false): string => `
   decided AS (
     UPDATE grants g SET policy_version = ${policyVersion}, claims_version = ${claimsVersion}, directory_version = ${directoryVersion}, scopes = ${left.scopes},
-      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.writtenEnd}, outlived_until = ${outlivedUntil},
+      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.writtenEnd}, outlived_until = ${isFirst ? 'g.outlived_until' : outlivedUntil},
       refresh_ends_at = ${left.refreshEndsAt}, ceilings = ${left.ceilings}
     WHERE g.tenant_id = $1 AND g.id = (${grantId}) AND ${policyVersion}::int >= g.policy_version AND ${claimsVersion}::int >= g.claims_version
       AND ${directoryVersion}::int >= g.directory_version
