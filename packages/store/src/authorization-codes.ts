@@ -113,7 +113,8 @@ export type RedeemCode = {
 
 export type CodeRedemption =
   | { readonly kind: 'redeemed'; readonly grant: DecidedRow; readonly nonce: string | undefined; readonly refreshes: boolean }
-  | { readonly kind: 'decide_again' | 'proof_rules_changed'; readonly grant: DecidedRow }
+  | { readonly kind: 'decide_again'; readonly grant: DecidedRow; readonly configurationVersion: number }
+  | { readonly kind: 'proof_rules_changed'; readonly configurationVersion: number }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: CodeRefusal }
 
@@ -139,7 +140,8 @@ export type RedemptionRow = DecidedRow & {
 
 /** What the statement says of a code that there is. */
 export function toRedemption(row: RedemptionRow): Exclude<CodeRedemption, { kind: 'client_changed' }> {
-  if (row.verdict === 'decide_again' || row.verdict === 'proof_rules_changed') return { kind: row.verdict, grant: row }
+  if (row.verdict === 'decide_again' || row.verdict === 'proof_rules_changed')
+    return { kind: row.verdict, grant: row, configurationVersion: row.configuration_version }
   if (row.verdict !== 'redeem') return { kind: 'refused', reason: row.verdict as CodeRefusal }
   return { kind: 'redeemed', grant: row, nonce: row.nonce ?? undefined, refreshes: row.refreshes }
 }

@@ -237,7 +237,7 @@ export const isEarly = `(d.polled_at IS NOT NULL AND $2::timestamptz < d.polled_
 
 /** The device that polls, and what it hears whatever comes next. One that has become a tenant's hears nothing here. */
 export const deviceCte = `device AS (
-    SELECT d.id, d.became_tenant, CASE
+    SELECT d.id, d.became_tenant, t.configuration_version, CASE
       WHEN d.issuer_id <> $4 THEN 'device_code_of_other_issuer'
       WHEN d.client_id <> $5 THEN 'device_code_of_other_client'
       WHEN NOT t.device_grant THEN 'device_grant_off'
@@ -274,7 +274,7 @@ const pollStatement = hotStatement({
     WHERE codes.tenant_id = $1 AND codes.code_hash = polled.code_hash AND NOT polled.polled_early)`,
     codeHash: '(SELECT code_hash FROM code)',
     answer: `caller.is_current, EXISTS (SELECT 1 FROM device) AS is_known, (SELECT refusal FROM device) AS device_refusal,
-    (SELECT polled_early FROM polled) AS polled_early`,
+    (SELECT polled_early FROM polled) AS polled_early, (SELECT configuration_version FROM device) AS device_configuration_version`,
   }),
 })
 
@@ -288,15 +288,29 @@ export type DevicePoll =
   | Exclude<CodeRedemption, { kind: 'refused' }>
   | { readonly kind: 'refused'; readonly reason: CodeRefusal | DeviceCodeRefusal }
 
-/** Answers a poll, and redeems what a yes has bound to the device code: at most one poll wins, by the rules of `redeemCode`. */
+type PollRow = RedemptionRow & {
+  readonly is_known: boolean
+  readonly device_refusal: DeviceCodeRefusal | null
+  readonly polled_early: boolean | null
+  readonly device_configuration_version: number
+}
+
+const toPending = (configurationVersion: number, proofNotNeededBy: number | undefined): DevicePoll =>
+  proofNotNeededBy === undefined || proofNotNeededBy === configurationVersion
+    ? { kind: 'refused', reason: 'device_pending' }
+    : { kind: 'proof_rules_changed', configurationVersion }
+
+/**
+ * Answers a poll, and redeems what a yes has bound to the device code: at most one poll wins, by the rules of `redeemCode`. A device that would get nothing
+ * without a proof of a key is not left to wait for a yes: where nothing is bound yet, too, `proof_rules_changed` has the caller look.
+ */
 export async function pollDeviceCode(hot: HotDb, poll: PollDeviceCode): Promise<DevicePoll> {
-  type Row = RedemptionRow & { is_known: boolean; device_refusal: DeviceCodeRefusal | null; polled_early: boolean | null }
-  const { rows } = await hot.query<Row>(pollStatement, [...redemptionParameters(poll, poll.deviceCodeHash), poll.isCounted])
+  const { rows } = await hot.query<PollRow>(pollStatement, [...redemptionParameters(poll, poll.deviceCodeHash), poll.isCounted])
   const row = rows[0]
   if (!row?.is_current) return { kind: 'client_changed' }
   if (!row.is_known) return { kind: 'refused', reason: 'device_code_unknown' }
   if (row.device_refusal !== null) return { kind: 'refused', reason: row.device_refusal }
   if (row.polled_early) return { kind: 'refused', reason: 'device_polled_early' }
-  if (row.verdict === null) return { kind: 'refused', reason: 'device_pending' }
+  if (row.verdict === null) return toPending(row.device_configuration_version, poll.proofNotNeededBy)
   return row.verdict === 'code_expired' ? { kind: 'refused', reason: 'device_code_expired' } : toRedemption(row)
 }

@@ -144,7 +144,8 @@ export type RotateRefreshToken = {
 
 export type Rotation =
   | { readonly kind: 'rotated'; readonly grant: DecidedRow; readonly successorKeyVersion: number }
-  | { readonly kind: 'decide_again' | 'proof_rules_changed'; readonly grant: DecidedRow }
+  | { readonly kind: 'decide_again'; readonly grant: DecidedRow; readonly configurationVersion: number }
+  | { readonly kind: 'proof_rules_changed'; readonly configurationVersion: number }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: RefreshRefusal }
 
@@ -168,7 +169,8 @@ export async function rotateRefreshToken(hot: HotDb, rotate: RotateRefreshToken)
   const row = rows[0]
   if (!row?.is_current) return { kind: 'client_changed' }
   if (row.verdict === null) return { kind: 'refused', reason: 'refresh_token_unknown' }
-  if (row.verdict === 'decide_again' || row.verdict === 'proof_rules_changed') return { kind: row.verdict, grant: row }
+  if (row.verdict === 'decide_again' || row.verdict === 'proof_rules_changed')
+    return { kind: row.verdict, grant: row, configurationVersion: row.configuration_version }
   if (row.successor_key_version === null) return { kind: 'refused', reason: row.verdict as RefreshRefusal }
   return { kind: 'rotated', grant: row, successorKeyVersion: row.successor_key_version }
 }

@@ -12,7 +12,8 @@ import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { decodeJwt } from 'jose'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const issuerOf = (tenant: ATenant) => `http://localhost:4400/t/${tenant.slug}`
 let now: Instant = instant(Date.now())
@@ -203,6 +204,49 @@ describe('a device code', () => {
     expect(await device.poll(asked.device_code)).toMatchObject({ error: 'invalid_grant' })
     const refresh = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token ?? '', device_code: '' }
     expect(await device.poll('', refresh)).toMatchObject({ error: 'invalid_grant' })
+  })
+})
+
+describe('where a proof of a key is demanded', () => {
+  const demand = (boundTokensDemanded: boolean) =>
+    sql('UPDATE tenants SET dpop = $2 WHERE id = $1', [acme.tenantId, JSON.stringify({ boundTokensDemanded, nonceDemanded: false })])
+  beforeEach(async () => {
+    await demand(true)
+    broker.deps.configuration.invalidate()
+  })
+  afterEach(() => demand(false))
+  const missing = { error: 'invalid_dpop_proof' }
+
+  it('a device without one hears so at its first poll, and has used nothing up when the demand is lifted', async () => {
+    const [waiting, approved] = [await device.ask(), await device.ask()]
+    await approve(approved)
+    for (const { device_code: code } of [waiting, approved]) expect(await device.poll(code)).toMatchObject(missing)
+    now = addSeconds(now, approved.interval)
+    await demand(false)
+    expect(await device.poll(waiting.device_code)).toMatchObject({ error: 'authorization_pending' })
+    expect(await device.poll(approved.device_code)).toMatchObject({ scope: 'read' })
+  })
+
+  it('so does one that polls a process that has not heard of it', async () => {
+    await demand(false)
+    broker.deps.configuration.invalidate()
+    const asked = await device.ask()
+    await demand(true)
+    expect(await device.poll(asked.device_code)).toMatchObject(missing)
+  })
+
+  it('a code that was redeemed is a replay also without one, and its grant ends', async () => {
+    await demand(false)
+    const asked = await device.ask()
+    await approve(asked)
+    const { access_token: token = '' } = await device.poll(asked.device_code)
+    await demand(true)
+    broker.deps.configuration.invalidate()
+    now = addSeconds(now, asked.interval)
+    expect(await device.poll(asked.device_code)).toMatchObject({ error: 'invalid_grant' })
+    expect(await sql('SELECT revoked_reason FROM grants WHERE id = $1', [decodeJwt(token)['gid']])).toEqual([
+      { revoked_reason: 'code_replayed' },
+    ])
   })
 })
 

@@ -374,7 +374,9 @@ describe('a proof is demanded', () => {
     })
     const told = (await registered.json()) as Record<string, unknown>
     expect(told['dpop_bound_access_tokens']).toBe(true)
-    expectRefused(await post({ ...codeForm('dbc_none'), client_id: String(told['client_id']) }), 'dpop_proof_missing')
+    const itself = { ...acme, clientId: told['client_id'] as ATenant['clientId'] }
+    const waiting = await aGrant(fixture, itself, { now })
+    expectRefused(await post({ ...codeForm(waiting.code), client_id: itself.clientId }), 'dpop_proof_missing')
   })
 })
 

@@ -3,7 +3,8 @@
  * policy has decided again, which can only take away. Where a policy, or a word of the directory, takes effect at once, the grant is settled first,
  * so that older tokens die with what is lost. The admin's ceilings have no version that a grant could carry and bind at every answer.
  *
- * Whatever is refused, the statement refuses, before it uses anything up: a code or a refresh token that got nothing is as good as it was.
+ * Whatever is refused, the statement refuses, before it uses anything up: a code or a refresh token that got nothing is as good as it was. It judges also
+ * what comes without a proof of a key that is demanded: what was in two hands ends its grant all the same, and no memory of a process says what is demanded.
  */
 import { redecideGrant } from '@drawbridge/core/oauth/redecide-grant'
 import { withinCeiling } from '@drawbridge/core/oauth/scope-ceiling'
@@ -16,16 +17,20 @@ import { claimSourcesOf } from '../admission/claim-sources.js'
 import type { Acted } from '../clients/as-proven-client.js'
 import { findMissingProof } from '../clients/dpop.js'
 import type { BrokerDeps } from '../deps.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import type { ExchangeContext } from './exchange.js'
 import { settleOneGrant, type Unsettled } from './settle-grant.js'
+
+/** No configuration has this version: by none was a proof of a key not needed. */
+const noVersion = 0
 
 /** Policy and claims may change again while they are being decided on; after this many rounds the client may try again. */
 const mostDecisions = 3
 
-type Unissued =
-  | { readonly kind: 'decide_again' | 'proof_rules_changed'; readonly grant: DecidedRow }
-  | { readonly kind: 'client_changed' }
-  | { readonly kind: 'refused'; readonly reason: TokenErrorReason }
+type Undecided =
+  | { readonly kind: 'decide_again'; readonly grant: DecidedRow; readonly configurationVersion: number }
+  | { readonly kind: 'proof_rules_changed'; readonly configurationVersion: number }
+type Unissued = Undecided | { readonly kind: 'client_changed' } | { readonly kind: 'refused'; readonly reason: TokenErrorReason }
 
 /** What may be issued: the grant, and of it what no ceiling takes away. */
 export type Held<Issued> = { readonly issued: Issued; readonly scopes: readonly string[]; readonly accessTokenTtlSeconds: number }
@@ -46,24 +51,30 @@ export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeeme
   deps: BrokerDeps,
   { context, scopes, issue }: DecidedIssue<Issued>,
 ): Promise<Acted<Held<Issued>>> {
-  const { provenKey } = context
   let { tenant } = context
   let redecision: Redecision | undefined
   for (let round = 0; round <= mostDecisions; round += 1) {
-    const missing = findMissingProof(context, tenant)
-    if (missing) return err(missing)
-    const outcome = await issue({ redecision, proofNotNeededBy: provenKey ? undefined : tenant.configurationVersion })
+    const outcome = await issue({ redecision, proofNotNeededBy: proofNotNeededBy(context, tenant) })
     if (outcome.kind === 'client_changed') return 'client_changed'
     if (outcome.kind === 'refused') return err({ reason: outcome.reason })
     if (outcome.kind === 'redeemed' || outcome.kind === 'rotated')
       return ok({ issued: outcome as Issued, ...(await holdToCeilings(deps, { ...context, tenant }, outcome.grant, scopes)) })
-    const { grant } = outcome
-    tenant = await deps.configuration.atVersion(tenant, grant.configuration_version)
-    if (outcome.kind === 'proof_rules_changed') continue
+    const undecided = outcome as Undecided
+    tenant = await deps.configuration.atVersion(tenant, undecided.configurationVersion)
+    const missing = findMissingProof(context, tenant)
+    if (missing) return err(missing)
+    if (undecided.kind === 'proof_rules_changed') continue
+    const { grant } = undecided
     if (grant.unsettled) await settleOneGrant(deps, tenant, unsettledOf(grant, context))
     redecision = grant.unsettled ? undefined : decideAgain(deps, { ...context, tenant }, grant)
   }
   return err({ reason: 'decision_unsettled' })
+}
+
+/** As this process remembers the rules, which the statement holds against those of the moment. */
+const proofNotNeededBy = (context: ExchangeContext, tenant: ResolvedTenant): number | undefined => {
+  if (context.provenKey) return undefined
+  return findMissingProof(context, tenant) ? noVersion : tenant.configurationVersion
 }
 
 const unsettledOf = (grant: DecidedRow, { http, now }: ExchangeContext): Unsettled => ({

@@ -85,10 +85,16 @@ async function answerToken(deps: BrokerDeps, { http, claim, request }: Asked): P
   return withNonce(deps, http, tenant, answered.ok ? answered.value : refuse(answered.error))
 }
 
+/**
+ * What is presented is judged by its statement also where the proof that is demanded is missing: a replay ends its grant, and whether one is demanded is
+ * asked of the rules of that moment (`present-decision`).
+ */
+const isJudgedUnproved: readonly TokenRequest['grantType'][] = ['authorization_code', 'refresh_token', deviceGrantType]
+
 async function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
   const { client, tenant } = context
   if (!client.grantTypes.includes(request.grantType)) return ifUnchanged(deps, client, err({ reason: 'grant_type_not_for_client' }))
-  const missing = findMissingProof(context, tenant)
+  const missing = isJudgedUnproved.includes(request.grantType) ? undefined : findMissingProof(context, tenant)
   if (missing) return ifUnchanged(deps, client, err(missing))
   switch (request.grantType) {
     case 'authorization_code':
