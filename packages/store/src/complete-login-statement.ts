@@ -51,7 +51,7 @@ const namesOfHers = `ARRAY(
 const verdictOf = `CASE
   WHEN (SELECT count(*) FROM entered) < cardinality($7::text[]) THEN 'login_replayed'
   WHEN barrier.resync_at IS NOT NULL AND directory.state IN ('active', 'none') AND (directory.created_at IS NULL OR directory.created_at < barrier.resync_at) THEN 'directory_resync'
-  WHEN directory.state = 'active' AND directory.unnamed THEN 'directory_resync'
+  WHEN directory.state = 'active' AND directory.named_after < barrier.named_below THEN 'directory_resync'
   WHEN directory.state NOT IN ('active', 'none') THEN 'directory_' || directory.state
   WHEN (SELECT deactivated_at IS NOT NULL OR deactivates_at <= $6 FROM known) THEN 'subject_deactivated'
   WHEN told.deactivates THEN 'subject_deactivated'
@@ -82,7 +82,7 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
   ), known AS (
     SELECT id, scim_user_id, epoch, deactivated_at, deactivates_at, barrier_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
   ), scim AS (
-    SELECT u.id, u.external_id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.unnamed_since, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
+    SELECT u.id, u.external_id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.named_after, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
         AND NOT (other.connection_id = $3 AND other.stable_id = $10)) AS of_another
     FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
@@ -93,7 +93,8 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
       COALESCE(bool_or(deactivates AND connection_id = $3), false) AS deactivates
     FROM unmatched_signals WHERE tenant_id = $1 AND name = ANY (${namesOfHers})
   ), barrier AS (
-    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)${moreBarriers}) AS at, c.resync_demanded_at AS resync_at
+    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)${moreBarriers}) AS at, c.resync_demanded_at AS resync_at,
+      CASE WHEN c.unnamed_since IS NOT NULL THEN c.recoveries END AS named_below
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
   ), departed AS (
     SELECT ${goneAt('s')} AS at FROM subjects s WHERE s.tenant_id = $1 AND ${isGone('s')} AND tombstone_key(s.stable_id) = ANY (${namesOfNewcomer})
@@ -111,7 +112,7 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
     WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
       AND (u.user_name_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17]) OR u.external_id = ANY (ARRAY[$10, $12]::text[]))
   ), directory AS (
-    SELECT ${directoryState} AS state, max(created_at) FILTER (WHERE living AND active) AS created_at, bool_or(unnamed_since IS NOT NULL) FILTER (WHERE living AND active) AS unnamed, (array_agg(id) FILTER (WHERE living AND active))[1] AS scim_user_id FROM scim
+    SELECT ${directoryState} AS state, max(created_at) FILTER (WHERE living AND active) AS created_at, min(named_after) FILTER (WHERE living AND active) AS named_after, (array_agg(id) FILTER (WHERE living AND active))[1] AS scim_user_id FROM scim
   ), owners AS (
     SELECT DISTINCT ON (asked.address) d.tenant_id FROM UNNEST($14::text[], $15::int[]) AS asked (domain, address)
     JOIN domains d ON d.domain = asked.domain AND d.verified_at IS NOT NULL ORDER BY asked.address, length(asked.domain) DESC

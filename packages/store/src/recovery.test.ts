@@ -24,7 +24,7 @@ import { insertLoginRequest } from './login-requests.js'
 import { markDirectoryResynced, recoverTenant, recoveryEpochJump } from './recovery.js'
 import { insertScimUser, updateScimUser } from './scim-users.js'
 import { insertSigningKey, listSigningKeys, type SigningKeyDraft } from './signing-keys.js'
-import { inTenant, onHotPath } from './transaction.js'
+import { type Db, inTenant, onHotPath } from './transaction.js'
 import { findUnnamed, letInUnnamed, markNamed } from './unnamed-people.js'
 
 const restoredAt = instant(1_800_000_000_000)
@@ -212,6 +212,48 @@ it('whom the directory has not named comes in by the word of an admin, and no ot
   await inTenant(fixture.database, tenantId, (db) => letInUnnamed(db, tenantId, connectionId))
   expect(await signIn(tenant, 'ben')).toBe('believed')
   expect(await signIn(other, 'ben')).toBe('directory_resync_pending')
+})
+
+it('writes no row of a person, however many a directory has, nor does the word that lets them in', async () => {
+  const tenant = await freshTenant()
+  const { tenantId, connectionId } = tenant
+  await inTenant(fixture.database, tenantId, async (db) => {
+    for (const name of ['ada', 'ben', 'cem']) await insertScimUser(db, callerAt(tenant, -600), known(name))
+  })
+  const rows = () => asOwner(fixture.ownerUrl, 'SELECT xmin::text, ctid::text FROM scim_users WHERE tenant_id = $1 ORDER BY id', [tenantId])
+  const unnamed = async () => (await inTenant(fixture.database, tenantId, (db) => findUnnamed(db, tenantId, connectionId))).count
+  const before = await rows()
+  await recover(tenant)
+  expect(await unnamed()).toBe(3)
+  await inTenant(fixture.database, tenantId, (db) => letInUnnamed(db, tenantId, connectionId))
+  expect(await unnamed()).toBe(0)
+  expect(await rows()).toEqual(before)
+})
+
+it('after another restore whoever was named, let in or created since the first one is to be named again', async () => {
+  const tenant = await freshTenant()
+  const { tenantId, connectionId } = tenant
+  const run = <T>(act: (db: Db) => Promise<T>) => inTenant(fixture.database, tenantId, act)
+  const create = async (name: string, seconds: number) => {
+    const created = await run((db) => insertScimUser(db, callerAt(tenant, seconds), known(name)))
+    return (created as { readonly value: { readonly id: ScimUserId } }).value.id
+  }
+  const unnamed = async () => (await run((db) => findUnnamed(db, tenantId, connectionId))).first.map(({ userName }) => userName).toSorted()
+  const ada = await create('ada', -600)
+  await create('ben', -600)
+  await recover(tenant)
+  // By a clock that is behind that of the recovery: no time is compared.
+  await create('cem', -30)
+  await run((db) => markNamed(db, callerAt(tenant, 60), ada))
+  expect(await unnamed()).toEqual(['ben'])
+  await run((db) => letInUnnamed(db, tenantId, connectionId))
+  expect(await unnamed()).toEqual([])
+  await recover(tenant)
+  expect(await unnamed()).toEqual(['ada', 'ben', 'cem'])
+  await run((db) => markNamed(db, callerAt(tenant, 90), ada))
+  await run((db) => markDirectoryResynced(db, tenantId, connectionId))
+  expect(await unnamed()).toEqual(['ben', 'cem'])
+  expect([await signIn(tenant, 'ada'), await signIn(tenant, 'cem')]).toEqual(['believed', 'directory_resync_pending'])
 })
 
 it('whom the directory switches off meanwhile stays out, and is told the true reason', async () => {

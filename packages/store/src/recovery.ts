@@ -11,7 +11,7 @@ import { insertAuditEvent } from './audit-events.js'
 import { deprovision } from './deprovisioning.js'
 import { type KeyReplacement, replaceSigningKeys } from './signing-keys.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
-import { markUnnamed } from './unnamed-people.js'
+import { unnameAll } from './unnamed-people.js'
 
 /**
  * How far the epoch of a tenant jumps: beyond every barrier that can have been raised in the lost time. Below it is whatever was issued, and
@@ -86,7 +86,7 @@ async function demandResync(db: Db, { tenant, now }: Pick<Recovery, 'tenant' | '
     await announce(db, tenant, { at: now, kind: event.kind, about: name, by: undefined }, { connectionId })
   }
   const connections = rows.map(({ id }) => id)
-  await markUnnamed(db, tenant, connections, now)
+  await unnameAll(db, tenant, connections, now)
   return connections
 }
 

@@ -20,6 +20,7 @@ import { announceNamesakes, type EndedNamesakes, endNamesakes } from './namesake
 import { findByRecordedKey, type KeyedUser, mayAnyHoldByRecordedKey } from './recorded-key.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
+import { recoveriesOf, unnamedSince } from './unnamed-people.js'
 
 export type ScimUserRow = {
   id: ScimUserId
@@ -34,7 +35,8 @@ export type ScimUserRow = {
   unnamed_since: Instant | null
 }
 
-export const scimUserColumns = 'id, connection_id, user_name, external_id, active, resource, version, created_at, updated_at, unnamed_since'
+/** Of `scim_users AS u`. */
+export const scimUserColumns = `id, connection_id, user_name, external_id, active, resource, version, created_at, updated_at, ${unnamedSince} AS unnamed_since`
 export const toScimUser = (row: ScimUserRow): ScimUser => ({
   id: row.id,
   connectionId: row.connection_id,
@@ -93,8 +95,8 @@ async function isTaken(
 }
 
 const insertedUser =
-  keptStatement(`INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at)
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${scimUserColumns}`)
+  keptStatement(`INSERT INTO scim_users AS u (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at, named_after)
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, ${recoveriesOf('$3')}) RETURNING ${scimUserColumns}`)
 
 /** Creates the user, or refuses when the name is taken. A user who is created inactive takes access away at once. */
 export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserData): Promise<Result<ScimUser, 'taken'>> {
@@ -118,7 +120,7 @@ export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserD
   return ok(user)
 }
 
-const userById = `SELECT ${scimUserColumns} FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND deleted_at IS NULL`
+const userById = `SELECT ${scimUserColumns} FROM scim_users AS u WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND deleted_at IS NULL`
 const userFound = keptStatement(userById)
 const userLocked = keptStatement(`${userById} FOR UPDATE`)
 
@@ -173,7 +175,7 @@ const isRenamed = (user: ScimUser, data: ScimUserData): boolean =>
   keyOf(data.userName) !== keyOf(user.userName) || data.externalId !== user.externalId
 
 const rewrittenUser =
-  keptStatement(`UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8,
+  keptStatement(`UPDATE scim_users AS u SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8,
      former_user_name = CASE WHEN user_name_key <> $4 THEN user_name ELSE former_user_name END,
      former_external_id = CASE WHEN external_id IS DISTINCT FROM $5 THEN coalesce(external_id, former_external_id) ELSE former_external_id END
    WHERE tenant_id = $1 AND id = $2 RETURNING ${scimUserColumns}`)

@@ -12,6 +12,7 @@ import { type MomentPosition, momentParameters, type Page } from './admin-page.j
 import { deprovision } from './deprovisioning.js'
 import { holdDirectory } from './scim-users.js'
 import type { Db } from './transaction.js'
+import { isUnnamed } from './unnamed-people.js'
 
 export type LinkChange = {
   readonly tenant: TenantId
@@ -99,26 +100,27 @@ export type ListedScimUser = {
   readonly subjectId: string | null
 }
 
-/** `isUnnamed`: only those who stay out since a restore, by an index that has nobody else. */
+/** `onlyUnnamed`: those who stay out since a restore. */
 export type ScimUserFilter = {
   readonly userName?: string | undefined
   readonly externalId?: string | undefined
-  readonly isUnnamed?: boolean
+  readonly onlyUnnamed?: boolean
 }
 
 /** Newest first, tombstones too: each with the subject who is linked to it. Name or externalId find exactly, names without case. */
 export async function listScimUsersWithSubjects(
   db: Db,
   tenant: TenantId,
-  { userName, externalId, isUnnamed = false }: ScimUserFilter,
+  { userName, externalId, onlyUnnamed = false }: ScimUserFilter,
   page: Page<MomentPosition>,
 ): Promise<readonly ListedScimUser[]> {
   const { rows } = await db.query<ListedScimUser>(
     `SELECT u.id, u.connection_id AS "connectionId", u.user_name AS "userName", u.external_id AS "externalId", u.active,
-       u.created_at AS "createdAt", u.unnamed_since AS "unnamedSince", u.deleted_at AS "deletedAt", s.id AS "subjectId"
-     FROM scim_users u LEFT JOIN subjects s ON s.tenant_id = u.tenant_id AND s.scim_user_id = u.id
+       u.created_at AS "createdAt", CASE WHEN ${isUnnamed} THEN c.unnamed_since END AS "unnamedSince", u.deleted_at AS "deletedAt", s.id AS "subjectId"
+     FROM scim_users u JOIN connections c ON c.tenant_id = u.tenant_id AND c.id = u.connection_id
+       LEFT JOIN subjects s ON s.tenant_id = u.tenant_id AND s.scim_user_id = u.id
      WHERE u.tenant_id = $1 AND ($2::text IS NULL OR u.user_name_key = $2) AND ($3::text IS NULL OR u.external_id = $3)
-       ${isUnnamed ? 'AND u.unnamed_since IS NOT NULL AND u.active AND u.deleted_at IS NULL' : ''}
+       ${onlyUnnamed ? `AND ${isUnnamed}` : ''}
        AND ($4::timestamptz IS NULL OR (u.created_at, u.id) < ($4, $5::uuid))
      ORDER BY u.created_at DESC, u.id DESC LIMIT $6`,
     [tenant, userName?.toLowerCase() ?? null, externalId ?? null, ...momentParameters(page)],

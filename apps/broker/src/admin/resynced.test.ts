@@ -1,7 +1,7 @@
 /** After a restore an admin says that a directory has told of everybody: whom it has not named is listed, and stays out until it names her or he lets her in. */
 import { instant } from '@drawbridge/core/instant'
 import { inTenant } from '@drawbridge/store/transaction'
-import { markUnnamed } from '@drawbridge/store/unnamed-people'
+import { unnameAll } from '@drawbridge/store/unnamed-people'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser } from '@drawbridge/testkit/a-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
@@ -42,7 +42,7 @@ const resynced = (body: object = {}, connection: string = acme.connectionId) =>
 it('lists who was not named, keeps her out, and lets her in by another word of his alone; each is in the trail', async () => {
   const ben = await aScimUser(fixture, acme, 'ben', { externalId: 'ben' })
   await owner('UPDATE scim_users SET active = false WHERE id = $1', await aScimUser(fixture, acme, 'gone'))
-  await inTenant(fixture.database, acme.tenantId, (db) => markUnnamed(db, acme.tenantId, [acme.connectionId], now))
+  await inTenant(fixture.database, acme.tenantId, (db) => unnameAll(db, acme.tenantId, [acme.connectionId], now))
   await owner('UPDATE connections SET resync_demanded_at = $2 WHERE id = $1', acme.connectionId, new Date(now))
   const listed = await resynced()
   expect(listed).toMatchObject({ status: 200, body: { keptOut: 1, letIn: 0, unnamed: [{ id: ben }] } })

@@ -108,7 +108,7 @@ const scimUsers = adminList({
   read: (http, deps, page) => {
     const { id } = tenantOf(http)
     const { unnamed, ...named } = http.asked
-    const filter = { ...named, isUnnamed: unnamed === 'true' }
+    const filter = { ...named, onlyUnnamed: unnamed === 'true' }
     return inTenant(deps.database, id, (db) => listScimUsersWithSubjects(db, id, filter, page))
   },
   show: showScimUser,

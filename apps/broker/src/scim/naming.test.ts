@@ -1,7 +1,7 @@
 /** After a restore: by which requests a directory names somebody, so that she comes in again, and what a request costs on which nothing is awaited. */
 import { instant } from '@drawbridge/core/instant'
 import { inTenant } from '@drawbridge/store/transaction'
-import { markUnnamed } from '@drawbridge/store/unnamed-people'
+import { unnameAll } from '@drawbridge/store/unnamed-people'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type Directory, directoryOf, type ScimBroker } from '../../test/a-directory.js'
@@ -29,11 +29,12 @@ async function aRestored(): Promise<{
   const { tenantId, connectionId } = directory.tenant
   const ada = (await directory.call('POST', '/Users', person('ada'))).body['id'] as string
   await directory.call('POST', '/Users', person('ben'))
-  await inTenant(broker.fixture.database, tenantId, (db) => markUnnamed(db, tenantId, [connectionId], instant(broker.clock.at)))
+  await inTenant(broker.fixture.database, tenantId, (db) => unnameAll(db, tenantId, [connectionId], instant(broker.clock.at)))
   const unnamed = async () => {
     const rows = await asOwner<{ name: string }>(
       broker.fixture.ownerUrl,
-      'SELECT external_id AS name FROM scim_users WHERE tenant_id = $1 AND unnamed_since IS NOT NULL ORDER BY name',
+      `SELECT external_id AS name FROM scim_users u JOIN connections c ON c.id = u.connection_id
+        WHERE u.tenant_id = $1 AND c.unnamed_since IS NOT NULL AND u.named_after < c.recoveries ORDER BY name`,
       [tenantId],
     )
     return rows.map(({ name }) => name)
