@@ -49,6 +49,7 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
       WHEN code.dpop_jkt <> COALESCE($23::text, '') THEN 'code_of_other_key'
       WHEN state.audience <> $12::text THEN 'resource_not_of_grant'
       WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
+      WHEN ${redecision.isOvertaken} THEN 'decide_again'
       WHEN ${redecision.isNothingLeft} THEN 'grant_policy_denies'
       WHEN ${redecision.isOutdated} THEN 'decide_again'
       WHEN state.configuration_version <> $27::bigint THEN 'proof_rules_changed'

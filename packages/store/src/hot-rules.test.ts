@@ -17,6 +17,7 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { redeemCode } from './authorization-codes.js'
+import type { Redecision } from './redecision.js'
 import { rotateRefreshToken } from './refresh-tokens.js'
 import { hashOfId } from './replays.js'
 import { onHotPath } from './transaction.js'
@@ -90,6 +91,8 @@ const calm = {
   asked: undefined as readonly string[] | undefined,
   policyVersion: 0,
   claimsVersion: 1,
+  /** What policy has just decided under version 0 and claims of version 1: nothing is left, or no refresh token. */
+  redecided: undefined as 'to-nothing' | 'without-refresh' | undefined,
   // proof of a key
   boundTo: undefined as 'its-key' | undefined,
   proved: undefined as 'its-key' | 'other-key' | undefined,
@@ -126,6 +129,8 @@ const shared: readonly Partial<World>[] = [
   { rulesChanged: true },
   { policyVersion: 1 },
   { claimsVersion: 2 },
+  { redecided: 'to-nothing' },
+  { redecided: 'to-nothing', policyVersion: 1 },
   { boundTo: 'its-key' },
   { boundTo: 'its-key', proved: 'its-key' },
   { boundTo: 'its-key', proved: 'other-key' },
@@ -147,6 +152,8 @@ const ofRefresh: readonly Partial<World>[] = [
   { tokenExpired: true },
   { refreshOver: true },
   { offered: false },
+  { redecided: 'without-refresh' },
+  { redecided: 'without-refresh', claimsVersion: 2 },
   { widened: true },
   { asked: ['write'] },
 ]
@@ -238,6 +245,15 @@ const grantOf = (world: World): GrantState => ({
 })
 type ClientVersion = { readonly issuerId: string; readonly clientId: string; readonly clientVersion: number }
 
+/** What is left, of the grant that is always the same. */
+const scopesLeft = ({ redecided }: World) => (redecided === 'to-nothing' ? [] : ['read', 'write'])
+const redecisionOf = (world: World): Redecision | undefined =>
+  world.redecided && {
+    ...{ policyVersion: 0, claimsVersion: 1, directoryVersion: 0, scopes: scopesLeft(world) as Scope[], accessTokenTtlSeconds: 900 },
+    ...{ refreshTtlSeconds: world.redecided === 'without-refresh' ? undefined : 900, refreshEndsAt: undefined, expiresAt: later },
+    ceilings: { accessToken: { seconds: 900, by: 'tenant', detail: 'test' }, refreshToken: null },
+  }
+
 const provenKeyOf = ({ proved }: World): ProvenKey | undefined =>
   proved && ({ thumbprint: proved as unknown as KeyThumbprint, jti: 'jti', rememberUntil: later } as ProvenKey)
 /** What holds of the key, in the words of both rules. */
@@ -267,7 +283,7 @@ test(
         presented,
         bindsRefreshTokens: false,
         successor: { hash: randomBytes(32) as unknown as CredentialHash, keyVersion: 1 },
-        redecision: undefined,
+        redecision: redecisionOf(world),
         proofNotNeededBy: world.rulesChanged ? 0 : undefined,
         eventId: randomUUID(),
         now,
@@ -282,10 +298,11 @@ test(
         successorKey: world.successorBoundTo as KeyThumbprint | undefined,
         graceReplays: world.graceReplays,
         familyGraceReplays: world.rotatedAt === undefined ? 0 : world.graceReplays, // no other token of the family was replayed
-        refreshOffered: world.offered,
-        scopes: ['read', 'write'],
+        refreshOffered: world.offered && world.redecided !== 'without-refresh',
+        scopes: scopesLeft(world),
         audience: acme.resource,
         ...{ scopeCeiling: world.ceiling, mintable: world.minting, proofRulesChanged: world.rulesChanged },
+        isDecidedAgain: world.redecided !== undefined,
         decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
         ...keyOf(world),
         grant: grantOf(world),
@@ -315,7 +332,7 @@ test(
         presented,
         bindsRefreshTokens: false,
         refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
-        redecision: undefined,
+        redecision: redecisionOf(world),
         proofNotNeededBy: world.rulesChanged ? 0 : undefined,
         eventId: randomUUID(),
         now,
@@ -328,9 +345,10 @@ test(
         codeChallenge: aChallenge,
         expiresAt: world.codeExpired ? now : later,
         redeemed: world.redeemed,
-        scopes: ['read', 'write'],
+        scopes: scopesLeft(world),
         audience: acme.resource,
         ...{ scopeCeiling: world.ceiling, mintable: world.minting, proofRulesChanged: world.rulesChanged },
+        isDecidedAgain: world.redecided !== undefined,
         decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
         ...keyOf(world),
         grant: grantOf(world),

@@ -120,6 +120,9 @@ export function redecisionSql(first: number) {
     WHEN ${accessSeconds}::int < g.access_token_ttl_seconds
       THEN GREATEST(g.outlived_until, LEAST(g.expires_at, $2::timestamptz + make_interval(secs => g.access_token_ttl_seconds)))
     ELSE g.outlived_until END`
+  const isOutdated = `state.unsettled OR COALESCE(${policyVersion}::int, state.policy_version) <> state.policy_now
+      OR COALESCE(${claimsVersion}::int, state.claims_version) <> state.claims_now
+      OR COALESCE(${directoryVersion}::int, state.directory_version) <> state.directory_now`
   return {
     /** What is left of the grant. */
     columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at, ${left.refreshEndsAt} AS refresh_ends_at,
@@ -130,9 +133,9 @@ export function redecisionSql(first: number) {
     /** Condition over `state`: of these scopes the ceiling of its client leaves none. */
     leavesNothing,
     /** Condition over `state`: neither the grant nor the redecision was decided under the present policy and claims, or the grant is to be settled first. */
-    isOutdated: `state.unsettled OR COALESCE(${policyVersion}::int, state.policy_version) <> state.policy_now
-      OR COALESCE(${claimsVersion}::int, state.claims_version) <> state.claims_now
-      OR COALESCE(${directoryVersion}::int, state.directory_version) <> state.directory_now`,
+    isOutdated,
+    /** The same of a redecision, which is judged before anything is refused by what it leaves: what came after it may leave more. */
+    isOvertaken: `${policyVersion}::int IS NOT NULL AND (${isOutdated})`,
     /**
      * Writes what is left into the grant that `grantId` selects. The expressions stand here once more, because whoever had to wait for a
      * concurrent redecision is evaluated again on the row as that left it, which `state` knows nothing of. `isFirst`: nothing has been issued from it before.

@@ -72,6 +72,7 @@ const rotateStatement = hotStatement({
       WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
       WHEN token.rotated_at IS NOT NULL AND token.successor_rotated_at IS NOT NULL THEN 'refresh_token_replayed'
       WHEN token.rotated_at IS NOT NULL AND token.grace_replays >= ${graceReplaysPerRotation} THEN 'refresh_grace_exhausted'
+      WHEN ${redecision.isOvertaken} THEN 'decide_again'
       WHEN LEAST(token.expires_at, state.refresh_ends_at) <= $2 THEN 'refresh_token_expired'
       WHEN state.refresh_seconds IS NULL OR NOT state.client_refreshes THEN 'refresh_token_not_offered'
       WHEN state.audience <> $7::text THEN 'resource_not_of_grant'

@@ -168,6 +168,20 @@ describe('a code', () => {
 })
 
 it.each(['rotate_refresh_token', 'redeem_code'] as const)(
+  'a policy that allows again, published while another that denied was being decided on for %s, is the one that counts',
+  async (statement) => {
+    const { refresh } = await login()
+    const waiting = await aGrant(fixture, acme, { now })
+    await publish('admin')
+    let statements = 0
+    race.before(statement, async () => ((statements += 1) === 2 ? publish('read, write') : undefined), 2)
+    const answer = await (statement === 'redeem_code' ? client.redeem(waiting.code) : refreshFor(refresh, 'write'))
+    expect(answer.scope).toBe(statement === 'redeem_code' ? 'read write' : 'write')
+    expect(statements).toBe(2)
+  },
+)
+
+it.each(['rotate_refresh_token', 'redeem_code'] as const)(
   'a demand for a proof of a key, made just before %s: nothing is used up, and without the demand it goes through',
   async (statement) => {
     const { grantId, refresh } = await login()

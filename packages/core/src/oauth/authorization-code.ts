@@ -42,7 +42,9 @@ export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redir
   readonly scopeCeiling: readonly string[]
   /** Its issuer may mint for its resource. */
   readonly mintable: boolean
-  /** The policy version and claims version of the grant are the present ones. */
+  /** Policy has just decided again: scopes and what else it limits are what that leaves of them. */
+  readonly isDecidedAgain: boolean
+  /** The policy version and claims version of the grant, or of that decision, are the present ones. */
   readonly decisionIsCurrent: boolean
   /** No proof of a key was needed by rules that are no longer the present ones. */
   readonly proofRulesChanged: boolean
@@ -73,7 +75,8 @@ export type CodeVerdict = CodeRefusal | 'redeem' | 'decide_again' | 'proof_rules
 
 /**
  * Says what becomes of a presented code. `client_changed`, `decide_again` and `proof_rules_changed` change nothing: the client has to prove itself
- * again, policy to decide again, or it has to be looked up again whether a proof of a key is needed, before anything is judged or issued.
+ * again, policy to decide again, or it has to be looked up again whether a proof of a key is needed, before anything is judged or issued. What a decision
+ * of a moment ago took away is refused only while that decision is the present one.
  *
  * A second use means that somebody else has seen the code and we cannot tell thief from owner, so it is judged first and
  * revokes the grant (`revokesGrant`), whoever presents it. A proof is used up only by what succeeds, so that is judged last. The hot statement of `store/authorization-codes` holds the same
@@ -88,6 +91,8 @@ export function judgeCode(code: CodeState, presented: CodePresented, now: Instan
   if (!isSameClient(presented, code.caller)) return 'client_changed'
   const refusal = findCodeRefusal(code, presented, now)
   if (refusal) return refusal
+  if (code.isDecidedAgain && !code.decisionIsCurrent) return 'decide_again'
+  if (!code.mintable || leavesNothing(code.scopes, code.scopeCeiling)) return 'grant_policy_denies'
   if (!code.decisionIsCurrent) return 'decide_again'
   if (code.proofRulesChanged) return 'proof_rules_changed'
   return code.proofUsed ? 'dpop_proof_replayed' : 'redeem'
@@ -102,9 +107,7 @@ function findCodeRefusal(code: CodeState, presented: CodePresented, now: Instant
   if (code.codeChallenge !== presented.codeChallenge) return 'pkce_mismatch'
   if (code.dpopKey !== undefined && code.dpopKey !== presented.provenKey?.thumbprint) return 'code_of_other_key'
   if (presented.resource !== undefined && presented.resource !== code.audience) return 'resource_not_of_grant'
-  const dead = findGrantRefusal(code.grant, now)
-  if (dead) return dead
-  return !code.mintable || leavesNothing(code.scopes, code.scopeCeiling) ? 'grant_policy_denies' : undefined
+  return findGrantRefusal(code.grant, now)
 }
 
 export const revokesGrant = (refusal: string): boolean => refusal === 'code_replayed' || refusal === 'refresh_token_stolen'

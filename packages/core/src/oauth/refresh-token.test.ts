@@ -34,6 +34,7 @@ const token: RefreshTokenState = {
   audience: 'https://mcp.example',
   scopeCeiling: [],
   mintable: true,
+  isDecidedAgain: false,
   decisionIsCurrent: true,
   proofRulesChanged: false,
   proofUsed: false,
@@ -97,6 +98,19 @@ test.each([
   { when: 'it expires now', changed: { expiresAt: now }, verdict: 'refresh_token_expired' },
   { when: 'its client may no longer refresh', changed: { refreshOffered: false }, verdict: 'refresh_token_not_offered' },
   { when: 'policy has changed', changed: { decisionIsCurrent: false }, verdict: 'decide_again' },
+  {
+    ...{ when: 'policy has changed and nothing was left before', verdict: 'grant_policy_denies' },
+    changed: { decisionIsCurrent: false, scopes: [] },
+  },
+  {
+    ...{ when: 'policy has changed again since it left nothing', verdict: 'decide_again' },
+    changed: { isDecidedAgain: true, decisionIsCurrent: false, scopes: [] },
+  },
+  {
+    ...{ when: 'policy has changed again since it left no refresh', verdict: 'decide_again' },
+    changed: { isDecidedAgain: true, decisionIsCurrent: false, refreshOffered: false },
+  },
+  { when: 'policy has decided that nothing is left', changed: { isDecidedAgain: true, scopes: [] }, verdict: 'grant_policy_denies' },
   { when: 'the rules about proofs have changed', changed: { proofRulesChanged: true }, verdict: 'proof_rules_changed' },
   { when: 'the ceiling of its client leaves some', changed: { scopeCeiling: ['write', 'admin'] }, verdict: 'rotate' },
   { when: 'the ceiling of its client leaves none', changed: { scopeCeiling: ['admin'] }, verdict: 'grant_policy_denies' },

@@ -52,7 +52,9 @@ export type RefreshTokenState = {
   readonly scopeCeiling: readonly string[]
   /** Its issuer may mint for its resource. */
   readonly mintable: boolean
-  /** The policy version and claims version of the grant are the present ones. */
+  /** Policy has just decided again: scopes and what else it limits are what that leaves of them. */
+  readonly isDecidedAgain: boolean
+  /** The policy version and claims version of the grant, or of that decision, are the present ones. */
   readonly decisionIsCurrent: boolean
   /** No proof of a key was needed by rules that are no longer the present ones. */
   readonly proofRulesChanged: boolean
@@ -81,6 +83,9 @@ export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again
  * refusal: a token that was refused is as good afterwards as it was before, so that nobody who has to try again is taken for a thief. The hot
  * statement of `store/refresh-tokens` holds the same conditions in the same order.
  *
+ * Policy only takes away from a grant, so what the grant itself does not give is refused whether or not it is to be decided again. What a decision of a
+ * moment ago took away is refused only while that decision is the present one: a client throws away what is called invalid.
+ *
  * The key is judged before any replay: whoever has the token and not the key can neither use it, nor have its family revoked. A token without
  * a key, whose successor was bound to one, was in two hands if it comes again without that key: that is theft, also inside the grace. A proof
  * is used up only by what succeeds, so that is judged last.
@@ -103,6 +108,7 @@ function judgeToken(token: RefreshTokenState, presented: RefreshPresented, now: 
   const dead = findGrantRefusal(token.grant, now)
   if (dead) return dead
   if (replay !== undefined && replay !== 'grace') return replay
+  if (token.isDecidedAgain && !token.decisionIsCurrent) return 'decide_again'
   if (now >= token.expiresAt) return 'refresh_token_expired'
   if (!token.refreshOffered) return 'refresh_token_not_offered'
   if (presented.resource !== undefined && presented.resource !== token.audience) return 'resource_not_of_grant'
