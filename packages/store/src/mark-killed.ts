@@ -71,9 +71,12 @@ const pageOfClient = `own AS MATERIALIZED (
      WHERE c.tenant_id = $1 AND c.client_id = $2 AND g.client_epoch < $3),
   page AS MATERIALIZED (SELECT id, true AS is_killed, is_to_mark FROM own WHERE id > $6::uuid ORDER BY id LIMIT $7)`
 
-/** What was opened by an exchange from what is on the page, dead by now or not. Of any other target it carries the epoch itself. */
+/**
+ * What was opened by an exchange from what is on the page, dead by now or not. Of any other target it carries the epoch itself. Looked up in the page, hashed once:
+ * as arrays each that lives would be compared with each of the page, and as a join so would it be, before anything is known of the tables.
+ */
 const derivedOfPage = `SELECT g.id, '${ofDerived}' FROM grants g WHERE g.tenant_id = $1 AND g.ancestors <> '{}'
-      AND g.ancestors && (SELECT array_agg(id) FROM page WHERE is_killed) AND ${isToMark} AND g.id NOT IN (SELECT id FROM page WHERE is_killed AND is_to_mark)`
+      AND (SELECT bool_or(a.id IN (SELECT id FROM page WHERE is_killed)) FROM unnest(g.ancestors) AS a (id)) AND ${isToMark} AND g.id NOT IN (SELECT id FROM page WHERE is_killed AND is_to_mark)`
 
 const pageStatement = (page: string, { target, waits }: { readonly target: KillOfMany; readonly waits: boolean }): string => `WITH ${page},
   dead (id, reason) AS MATERIALIZED (

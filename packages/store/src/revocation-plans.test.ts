@@ -152,6 +152,29 @@ test.each(['client', 'connection'] as const)(
   },
 )
 
+test('what was exchanged is looked up in the page that was killed, and not compared with each of it', async () => {
+  const [limit, exchanged] = [100, 1000]
+  // Of the grants of another client, from what nobody kills.
+  await asOwner(
+    fixture.ownerUrl,
+    `UPDATE grants SET ancestors = ARRAY[gen_random_uuid()], ancestor_epochs = '{1}'
+      WHERE id IN (SELECT id FROM grants WHERE tenant_id = $1 AND client_id <> 'agent-8' ORDER BY id LIMIT ${exchanged})`,
+    [acme.tenantId],
+  )
+  const kill = { target: 'client', targetId: 'agent-8', epoch: 2 } as const
+  const nodes = await inTenant(fixture.database, acme.tenantId, async (within) => {
+    const { db, statements } = explaining(within)
+    await markPage(db, acme.tenantId, kill, { at: now, after: undefined, limit, waits: false })
+    return statements.flat()
+  })
+  expect(rowsRead(nodes, growing)).toBeGreaterThan(exchanged)
+  expect(nodes.filter(({ Filter }) => String(Filter).includes('&&'))).toEqual([])
+  const ofPage = nodes.filter((node) => node['CTE Name'] === 'page')
+  expect(ofPage.length).toBeGreaterThan(0)
+  const rows = ofPage.reduce((sum, node) => sum + Number(node['Actual Rows']) * Number(node['Actual Loops']), 0)
+  expect(rows).toBeLessThanOrEqual(10 * limit)
+})
+
 test('whoever opens a grant waits for no sweep', async () => {
   const [opened] = await acrossTenants(fixture.database, async (db) => {
     await lockResourcesOfIssuers(db, acme.tenantId, [acme.issuerId], now)
