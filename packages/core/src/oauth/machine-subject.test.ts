@@ -15,6 +15,9 @@ test.each([
   { what: 'a sub of one sector', name: pairwise, could: true },
   { what: 'as long a name that is no such sub', name: `${pairwise.slice(0, -1)}F`, could: false },
   { what: 'a UUID with a word before it', name: `dbd_${uuid}`, could: false },
+  // As long as a sub of one sector.
+  { what: 'a UUID with a longer word before it', name: `client-${uuid}`, could: false },
+  { what: 'the same in capitals', name: `client-${uuid}`.toUpperCase(), could: false },
   { what: 'a UUID and one digit more', name: `${uuid}0`, could: false },
   { what: 'a name', name: 'worker', could: false },
   { what: 'the address of a document', name: `https://agent.example/${uuid}`, could: false },

@@ -5,8 +5,11 @@
 import type { ClientId, TenantSlug } from '../tenant/ids.js'
 
 const digitsOfUuid = /^[0-9a-f]{32}$/i
-/** 256 bits in base64url: what `crypto/pairwise-subject` makes. */
-const pairwise = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
+/**
+ * 256 bits in base64url: what `crypto/pairwise-subject` makes. One in 5,000 million has no capital, or no small letter: what has none is a word and a UUID,
+ * as people call clients, and not such a `sub`.
+ */
+const pairwise = /^(?=.*[A-Z])(?=.*[a-z])[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
 
 /**
  * Whether a person could be known by this: by a UUID, in whatever letters and with hyphens wherever a resource server reads one, or by a `sub` of one sector.
