@@ -10,6 +10,7 @@ import { drillDomain } from '@drawbridge/core/revocation/drill'
 import { z } from 'zod'
 import type { AdminClient, Refused } from './admin-client.js'
 import type { Outcome, Run } from './command.js'
+import { heardOf, type Receipt, receiptShape, whetherHeardBy } from './drill-receipt.js'
 import { exitCodes } from './help.js'
 import { fillPath, resolveNames } from './make-call.js'
 
@@ -135,28 +136,34 @@ async function drill(place: Place, more: object, asked: Asked, takeAway: (of: Dr
   const refreshed = await refresh(held)
   if (refreshed !== 400) return { kind: 'refused', refused: impossible(`her refresh token was answered ${refreshed} after that`) }
   step('Her refresh token is refused')
-  const [probed, receipt] = await Promise.all([untilRefused(asked, held, elapsed), untilDead(place, held, asked, elapsed)])
+  const [probed, { receipt, milliseconds }] = await Promise.all([
+    untilRefused(asked, held, elapsed),
+    untilDead(place, held, asked, elapsed),
+  ])
   if (probed !== undefined) steps.push({ what: `${asked.probe ?? ''} refuses her token`, milliseconds: probed })
-  const { receivers } = receipt
-  const every = receivers.length === 0 ? 'Nobody had to hear of it' : `Every guard has acknowledged (${receivers.length}): dead everywhere`
-  steps.push({ what: every, milliseconds: receipt.milliseconds })
-  const isOver = Number.isFinite(probed ?? 0) && Number.isFinite(receipt.milliseconds)
+  steps.push({ what: heardOf(receipt), milliseconds })
+  const isOver = Number.isFinite(probed ?? 0) && Number.isFinite(milliseconds)
   // Who was asked itself has shown that it refuses, however it came to know. Of any other only its own guard can say so.
-  const isHeard = asked.probe !== undefined || isHeardBy(held.resource, receivers)
-  const isDead = isOver && isHeard
-  const shown = steps.map(({ what, milliseconds }) => ({ what, milliseconds: Number.isFinite(milliseconds) ? milliseconds : null }))
+  const heard = asked.probe === undefined ? whetherHeardBy(held.resource, receipt) : 'heard'
+  const isDead = isOver && heard === 'heard'
+  const shown = steps.map(({ what, milliseconds: after }) => ({ what, milliseconds: Number.isFinite(after) ? after : null }))
   return {
     kind: 'done',
-    answer: { tenant: place.tenant, by: asked.by, subjectId: held.subjectId, isDead, steps: shown, receivers },
-    says: isDead ? 'Nothing of hers is left.' : isOver ? unheard(held.resource) : late(asked),
+    answer: { tenant: place.tenant, by: asked.by, subjectId: held.subjectId, isDead, steps: shown, receivers: receipt?.receivers ?? [] },
+    says: isOver ? said[heard](held.resource) : late(asked),
     ...(isDead ? {} : { exitCode: exitCodes.refused.code }),
   }
 }
 
 const late = ({ withinMs }: Asked): string =>
   `NOT dead everywhere within ${withinMs / 1000} seconds: drawbridge receipt list shows who has not answered.`
-const unheard = (resource: string): string =>
-  `NOT dead at ${resource}: no guard of this resource listens, so it believes her access token until that ends. Start its guard, or ask it itself with --probe.`
+const said = {
+  heard: () => 'Nothing of hers is left.',
+  unheard: (resource: string): string =>
+    `NOT dead at ${resource}: no guard of this resource listens, so it believes her access token until that ends. Start its guard, or ask it itself with --probe.`,
+  unlisted: (resource: string): string =>
+    `NOT SHOWN at ${resource}: more had to hear of it than a receipt lists, and no guard of this resource is among those. Ask it itself with --probe.`,
+}
 
 const opened = z.object({
   ...{ subjectId: z.string(), resource: z.string(), tokenEndpoint: z.url(), clientId: z.string(), redirectUri: z.string() },
@@ -206,31 +213,19 @@ async function untilRefused({ probe, withinMs }: Asked, { accessToken }: Drill, 
   return Number.POSITIVE_INFINITY
 }
 
-const receiptShape = z.object({
-  targetId: z.string(),
-  deadAt: z.string().nullable(),
-  receivers: z.array(z.object({ resource: z.string(), instance: z.string(), acknowledgedAt: z.string().nullable() })).nullable(),
-})
-type Receivers = NonNullable<z.infer<typeof receiptShape>['receivers']>
-
-/** That it lapsed says that it refuses by its own setting, not that it has heard. */
-const isHeardBy = (resource: string, receivers: Receivers): boolean =>
-  receivers.some((one) => one.resource === resource && one.acknowledgedAt !== null)
-
 /** By the receipt of the event that named her. */
 async function untilDead({ client, tenant }: Place, { subjectId }: Drill, { withinMs }: Asked, elapsed: () => number) {
-  let receivers: Receivers = []
+  let receipt: Receipt | undefined
   while (elapsed() < withinMs) {
     const listed = await client.list(fillPath('/tenants/{tenant}/revocations', { tenant }), {
       ...{ member: 'revocations', query: { receivers: 'true' }, newestFirst: true, firstPageAlone: true },
     })
     const receipts = listed.ok ? z.array(receiptShape).parse(listed.value) : []
-    const receipt = receipts.find(({ targetId }) => targetId === subjectId)
-    receivers = receipt?.receivers ?? receivers
-    if (receipt?.deadAt != null) return { milliseconds: elapsed(), receivers }
+    receipt = receipts.find(({ targetId }) => targetId === subjectId) ?? receipt
+    if (receipt !== undefined && receipt.deadAt !== null) return { milliseconds: elapsed(), receipt }
     await sleep(receiptPauseMs)
   }
-  return { milliseconds: Number.POSITIVE_INFINITY, receivers }
+  return { milliseconds: Number.POSITIVE_INFINITY, receipt }
 }
 
 const types = { user: 'urn:ietf:params:scim:schemas:core:2.0:User', patch: 'urn:ietf:params:scim:api:messages:2.0:PatchOp' }
