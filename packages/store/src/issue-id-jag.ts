@@ -6,8 +6,8 @@
  * used up; one that would get nothing at a refresh gets nothing here. One that was rotated is a replay as there (`refresh-tokens`): inside the grace
  * it is refused, and afterwards, or without the key that its successor was bound to, it was in two hands and its grant ends. security.md §9
  *
- * Whose token it is, only the row says: a run for somebody who has not been counted tells whom to count, and has the trail told of nothing but the end
- * of a grant, so that nobody who brings what is refused writes the trail, which is kept for ever, as often as he likes.
+ * Whose token it is, only the row says: a run that has not been counted tells what to count, and has the trail told of nothing but the end of a grant, so
+ * that nobody who brings what is refused writes the trail, which is kept for ever, as often as he likes.
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Caller } from '@drawbridge/core/oauth/caller'
@@ -86,7 +86,7 @@ export type IssueIdJag = {
   /** A refresh token by its hash, or what an ID token says whose signature has held. */
   readonly subject: { readonly refreshTokenHash: CredentialHash } | { readonly grantId: string; readonly epochs: Epochs }
   readonly decided: IdJagDecided | undefined
-  /** It is counted for the person that this is asked. Once it is `decided`, it is. */
+  /** It has been counted that this is asked: the trail may have a line of it. Once it is `decided`, it has. */
   readonly isCounted: boolean
   /** Of the end of the grant, where the token was stolen. */
   readonly eventId: string
@@ -108,8 +108,8 @@ export type IdJagIssued =
   | { readonly kind: 'decide_again'; readonly grant: ParentGrant }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: IdJagRefusal; readonly why: string | undefined }
-  /** It will be refused: count it for the person, and ask again, so that the trail is told. */
-  | { readonly kind: 'to_be_counted'; readonly grant: ParentGrant }
+  /** It is refused, and the trail was told nothing: count it, and ask again, so that it is. */
+  | { readonly kind: 'refused_untold'; readonly reason: IdJagRefusal; readonly why: string | undefined; readonly grantId: string }
 
 type Row = ParentGrant & {
   readonly is_current: boolean
@@ -117,7 +117,7 @@ type Row = ParentGrant & {
   readonly verdict: IdJagRefusal | 'decide_again' | 'issue' | null
 }
 
-/** Says whether it may be issued, and writes the trail; a stolen refresh token revokes its grant. `client_changed`, `decide_again` and `to_be_counted` have changed nothing. */
+/** Says whether it may be issued, and writes the trail; a stolen refresh token revokes its grant. `client_changed`, `decide_again` and `refused_untold` have changed nothing. */
 export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIssued> {
   const { caller, subject, decided, asked, provenKey } = issue
   const ofIdToken = 'grantId' in subject ? subject : undefined
@@ -133,6 +133,6 @@ export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIs
   if (row.verdict === null) return { kind: 'refused', reason: 'subject_token_unknown', why: undefined }
   if (row.verdict === 'issue') return { kind: 'issued', grant: row }
   if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
-  if (!row.is_told) return { kind: 'to_be_counted', grant: row }
-  return { kind: 'refused', reason: row.verdict, why: row.grant_refusal ?? undefined }
+  const refused = { reason: row.verdict, why: row.grant_refusal ?? undefined }
+  return row.is_told ? { kind: 'refused', ...refused } : { kind: 'refused_untold', ...refused, grantId: row.grant_id }
 }

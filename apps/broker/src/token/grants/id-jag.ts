@@ -55,7 +55,7 @@ type Decided = { readonly stored: IdJagDecided; readonly endsAt: Instant }
 export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, request) => {
   let context = known
   let seen: ParentGrant | undefined
-  let isCounted = false
+  let [isCounted, isCountedForPerson] = [false, false]
   for (let round = 0; round < mostRounds; round += 1) {
     const { tenant, client, provenKey, http, now } = context
     const asked = judgeRequest(deps, context, request)
@@ -66,12 +66,14 @@ export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, requ
       ...{ eventId: deps.random.uuid(), now, asked: { requestId: http.requestId, address: http.address } },
     })
     if (issued.kind === 'client_changed') return 'client_changed'
-    if (issued.kind === 'refused') return err({ reason: issued.reason, detail: { why: issued.why ?? issued.reason } })
-    const { grant } = issued
-    const limited = isCounted ? undefined : limitOfPerson(http, tenant, grant.subject_id ?? grant.grant_id)
-    if (limited) return err(limited)
+    if (issued.kind === 'refused' || (issued.kind === 'refused_untold' && isToldEnough(context, issued.grantId)))
+      return err({ reason: issued.reason, detail: { why: issued.why ?? issued.reason } })
     isCounted = true
-    if (issued.kind === 'to_be_counted') continue
+    if (issued.kind === 'refused_untold') continue
+    const { grant } = issued
+    const limited = isCountedForPerson ? undefined : limitOfPerson(http, tenant, String(grant.subject_id))
+    if (limited) return err(limited)
+    isCountedForPerson = true
     if (issued.kind === 'issued' && decided !== undefined) return ok(await sign(deps, context, asked.value.permission, grant, decided))
     context = { ...context, tenant: await deps.configuration.atVersion(tenant, grant.configuration_version) }
     seen = grant.unsettled ? undefined : grant
@@ -80,6 +82,13 @@ export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, requ
   }
   return err({ reason: 'decision_unsettled' })
 }
+
+/**
+ * What is refused on one grant is told of one client so often, and then refused without a line in the trail, which is kept for ever. It is not counted for
+ * the person: whoever has a dead token of hers would keep her other agents out.
+ */
+const isToldEnough = ({ http, tenant, client }: ExchangeContext, grantId: string): boolean =>
+  http.spend('refused_subject_token', `${tenant.id} ${grantId} ${client.issuerId} ${client.id}`) !== undefined
 
 /** All that needs no row of the grant. */
 function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: IdJagRequest): Result<Asked, Refused> {
