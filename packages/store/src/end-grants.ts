@@ -50,20 +50,34 @@ export async function endGrants(
 ): Promise<number> {
   const parameters = [tenant, toTimestamp(now), requestId ?? null, reason, source, ...which.parameters]
   let ended = 0
+  let after: string | undefined
   for (;;) {
-    const { rows } = await db.query<{ chosen: number; ended: number }>(endingText(which.sql, most), parameters)
-    ended += rows[0]?.ended ?? 0
+    const { chosen, killed, last } = await endNext(db, endingText(which.sql, most, after), parameters)
+    ended += killed
     // Of those that were chosen somebody may have ended one meanwhile: there may be more all the same.
-    if ((rows[0]?.chosen ?? 0) < most.killed) return ended
+    if (chosen < most.killed) return ended
+    after = last ?? undefined
   }
 }
 
-const endingText = (which: string, most: { readonly killed: number; readonly told: number }): string => {
+type Ended = { readonly chosen: number; readonly killed: number; readonly last: string | null }
+async function endNext(db: Db, text: string, parameters: readonly unknown[]): Promise<Ended> {
+  const [row] = (await db.query<Ended>(text, parameters)).rows
+  return row ?? { chosen: 0, killed: 0, last: null }
+}
+
+/** By their ids, so that whoever else holds several waits for nobody who waits for him, and none is looked at again that went before `after`, an id of ours. */
+const endingText = (which: string, most: { readonly killed: number; readonly told: number }, after: string | undefined): string => {
   const isLiving = `revoked_at IS NULL AND ${mayBeHeld('grants', '$2')}`
-  return `WITH chosen AS MATERIALIZED (SELECT id FROM grants WHERE tenant_id = $1 AND ${which} AND ${isLiving} LIMIT ${most.killed}),
+  const isNext = after === undefined ? 'true' : `id > '${after}'::uuid`
+  // OFFSET 0: found by what they have in common, and put into order then. For the order's sake everything of the tenant would be walked through.
+  return `WITH chosen AS MATERIALIZED (
+       SELECT id FROM (SELECT id FROM grants WHERE tenant_id = $1 AND ${isNext} AND ${which} AND ${isLiving} OFFSET 0) AS each ORDER BY id LIMIT ${most.killed}),
+     locked AS MATERIALIZED (
+       SELECT id FROM grants WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT id FROM chosen)) ORDER BY id FOR UPDATE),
      killed AS (
        UPDATE grants SET epoch = epoch + 1, revoked_at = $2, revoked_reason = $4
-       WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT id FROM chosen)) AND ${isLiving}
+       WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT id FROM locked)) AND ${isLiving}
        RETURNING ${told}),
      few AS (SELECT * FROM killed WHERE (SELECT count(*) FROM killed) <= ${most.told}),
      ${tellEach('few')},
@@ -72,7 +86,7 @@ const endingText = (which: string, most: { readonly killed: number; readonly tol
        INSERT INTO outbox (tenant_id, kind, payload, created_at)
        SELECT $1, '${tellEndedEntry}', jsonb_build_object('grants', jsonb_agg(jsonb_build_object('grantId', id, 'epoch', epoch)),
          'source', $5::text, 'reason', $4::text, 'requestId', $3::text, 'at', $2::timestamptz), $2 FROM many GROUP BY part)
-     SELECT count(*)::int AS ended, (SELECT count(*)::int FROM chosen) AS chosen,
+     SELECT count(*)::int AS killed, (SELECT count(*)::int FROM chosen) AS chosen, (SELECT id FROM chosen ORDER BY id DESC LIMIT 1) AS last,
        (SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM killed LIMIT 1)::text AS notified FROM killed`
 }
 

@@ -90,6 +90,29 @@ describe.each(killsOfMany)('the kill of a %s', (target) => {
   })
 })
 
+it('the end of a person is told while somebody holds one of her grants, and marks what nobody holds', async () => {
+  const company = await aCompanyOf(1)
+  const [person = ''] = company.people
+  const [held, free] = [await company.aGrant('agent', person), await company.aGrant('agent', person)]
+  const event = {
+    tenant: company.tenant,
+    eventId: random.uuid() as DeprovisioningEventId,
+    source: 'admin',
+    target: 'subject',
+    targetId: person,
+  } as const
+  await inTenant(fixture.database, company.tenant, (db) =>
+    deprovision(db, { ...event, reason: 'a test', now: instant(Date.now()), requestId: undefined, toldAt: undefined }),
+  )
+  await inTenant(fixture.database, company.tenant, async (db) => {
+    await db.query('SELECT id FROM grants WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [company.tenant, held])
+    await runFirst(company, 'revoke')
+    expect(await undone(company, 'revoke')).toEqual([])
+    expect(await notices(company)).toBeGreaterThan(0)
+    expect(await owner('SELECT id FROM grants WHERE tenant_id = $1 AND revoked_at IS NOT NULL', company.tenant)).toEqual([{ id: free }])
+  })
+})
+
 it('the last look waits for whoever holds a grant, so nothing that is dead stays among what lists show as living', async () => {
   const company = await aCompanyOf(1)
   const grant = await company.aGrant('agent', company.people[0] ?? '')
