@@ -4,18 +4,25 @@ import { undecidedProvisioning } from '@drawbridge/core/identity/provisioning'
 import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
 import { alive, ongoingColumns } from './authorization-requests.js'
 import { hotStatement, judged } from './transaction.js'
+import { unnamedSince } from './unnamed-people.js'
 
 const second = (at: string): string => `date_trunc('second', ${at}::timestamptz)`
 const authenticatedAt = '$13'
 
-/** Answers to what the directories say of her. */
+/** Answers to what the directories say of her. `resync`: she would be out if those who are active and unnamed since a restore had left, and nothing else lets her in. */
 const directoryState = `CASE
   WHEN count(*) FILTER (WHERE living) > 1 OR bool_or(living AND of_another) THEN 'ambiguous'
   WHEN bool_or(living AND NOT active) THEN 'inactive'
-  WHEN bool_or(hers AND NOT living) THEN 'tombstone'
+  WHEN bool_or(hers AND NOT living AND NOT unnamed) THEN 'tombstone'
   WHEN bool_or(living) THEN 'active'
-  WHEN count(*) > 0 THEN 'tombstone'
-  WHEN EXISTS (SELECT 1 FROM namesakes WHERE gone) AND NOT EXISTS (SELECT 1 FROM namesakes WHERE NOT gone) THEN 'tombstone' ELSE 'none' END`
+  WHEN count(*) FILTER (WHERE NOT unnamed) > 0 THEN 'tombstone'
+  WHEN count(*) > 0 THEN 'resync'
+  WHEN EXISTS (SELECT 1 FROM namesakes WHERE gone) AND NOT EXISTS (SELECT 1 FROM namesakes WHERE NOT gone) THEN 'tombstone'
+  WHEN EXISTS (SELECT 1 FROM namesakes WHERE unnamed) AND NOT EXISTS (SELECT 1 FROM namesakes WHERE NOT gone AND NOT unnamed) THEN 'resync' ELSE 'none' END`
+
+/** Of `scim_users u`: who may name somebody of another connection, by being out, or by being unnamed since a restore, who may be out. */
+const isOut = '(u.deleted_at IS NOT NULL OR NOT u.active)'
+const isUnnamed = `(${unnamedSince} IS NOT NULL)`
 
 /** What a login says of her, without how and when she signed in. */
 export const said = (claims: string): string => `(${claims} - '{authentication,idpSession,sessionExpiresAt}'::text[])`
@@ -84,8 +91,8 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
   ), scim AS (
     SELECT u.id, u.external_id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.named_after, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
-        AND NOT (other.connection_id = $3 AND other.stable_id = $10)) AS of_another
-    FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
+        AND NOT (other.connection_id = $3 AND other.stable_id = $10)) AS of_another, NOT (u.connection_id = $3 OR ${isOut}) AS unnamed
+    FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR ${isOut} OR ${isUnnamed})
       AND (u.id = (SELECT scim_user_id FROM known) OR ($11::text = 'userName' AND u.user_name_key = $12)
         OR ($11::text = 'externalId' AND u.external_id = $12) OR ($11::text IS NULL AND u.external_id = $10))
   ), told AS (
@@ -108,8 +115,8 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
     UNION ALL
     SELECT said_at FROM unmatched_signals WHERE tenant_id = $1 AND connection_id <> $3 AND deactivates AND name = ANY (${namesOfHers})
   ), namesakes AS (
-    SELECT u.deleted_at IS NOT NULL OR NOT u.active AS gone FROM scim_users u
-    WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
+    SELECT CASE WHEN ${isOut} THEN true WHEN u.connection_id = $3 THEN false END AS gone, ${isUnnamed} AS unnamed FROM scim_users u
+    WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR ${isOut} OR ${isUnnamed})
       AND (u.user_name_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17]) OR u.external_id = ANY (ARRAY[$10, $12]::text[]))
   ), directory AS (
     SELECT ${directoryState} AS state, max(created_at) FILTER (WHERE living AND active) AS created_at, min(named_after) FILTER (WHERE living AND active) AS named_after, (array_agg(id) FILTER (WHERE living AND active))[1] AS scim_user_id FROM scim

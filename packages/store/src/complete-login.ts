@@ -29,7 +29,8 @@
  *
  * After a restore of the database (`recovery`) a directory may have told of somebody's leaving in what was lost: until it has been synchronised
  * anew, only those come in through its connection whom it has created since. A change of somebody says nothing of whether she may come in: what
- * a directory believes to have said it does not say again.
+ * a directory believes to have said it does not say again. Whoever is active and not named since may have left, too (`unnamed-people`): her entry
+ * keeps out whomever its deletion would keep out, through whichever connection and by whichever name.
  *
  * Whom no directory shuts out may still have to be provisioned or invited, and may claim no address of another company: the rule is
  * `judgeProvisioning` of core. An invitation is used by the same statement, at most once; a login that is not believed uses none.

@@ -15,6 +15,7 @@ import { hashCredential } from '@drawbridge/crypto/hash'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { generateSigningKey, type JwtPurpose, type KeyPurpose } from '@drawbridge/crypto/signing-keys'
 import { presentVersions } from '@drawbridge/testkit/a-grant'
+import { anotherConnection } from '@drawbridge/testkit/a-login'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -22,7 +23,7 @@ import { insertAuditEvent } from './audit-events.js'
 import { completeLogin } from './complete-login.js'
 import { insertLoginRequest } from './login-requests.js'
 import { markDirectoryResynced, recoverTenant, recoveryEpochJump } from './recovery.js'
-import { insertScimUser, updateScimUser } from './scim-users.js'
+import { deleteScimUser, insertScimUser, updateScimUser } from './scim-users.js'
 import { insertSigningKey, listSigningKeys, type SigningKeyDraft } from './signing-keys.js'
 import { type Db, inTenant, onHotPath } from './transaction.js'
 import { findUnnamed, letInUnnamed, markNamed } from './unnamed-people.js'
@@ -261,4 +262,49 @@ it('whom the directory switches off meanwhile stays out, and is told the true re
   await inTenant(fixture.database, tenant.tenantId, (db) => insertScimUser(db, callerAt(tenant, -600), known('ada', { active: false })))
   await recover(tenant)
   expect(await signIn(tenant, 'ada')).toBe('subject_deactivated')
+})
+
+it.each([
+  { by: 'its own connection', elsewhere: false },
+  { by: 'another connection', elsewhere: true },
+])('whom a directory has not named, and only names find, stays out by $by until it names her, or has left', async ({ elsewhere }) => {
+  const tenant = await freshTenant()
+  const { tenantId, connectionId } = tenant
+  const run = <T>(act: (db: Db) => Promise<T>) => inTenant(fixture.database, tenantId, act)
+  const at = elsewhere ? { ...tenant, connectionId: await anotherConnection(fixture, tenant, 'another') } : tenant
+  const create = async (name: string, seconds: number) => {
+    const created = await run((db) => insertScimUser(db, callerAt(tenant, seconds), known(name, { externalId: `hr-${name}` })))
+    return (created as { readonly value: { readonly id: ScimUserId } }).value.id
+  }
+  const [ada, ben] = [await create('ada', -600), await create('ben', -600)]
+  await create('cem', -600)
+  await recover(tenant)
+  if (elsewhere) expect(await signIn(at, 'ben')).toBe('directory_resync_pending')
+  await run((db) => markDirectoryResynced(db, tenantId, connectionId))
+  for (const name of ['ada', 'BEN', 'hr-ben']) expect(await signIn(at, name)).toBe('directory_resync_pending')
+  expect(await signIn(at, 'a stranger to the directory')).toBe('believed')
+  await create('dora', 30)
+  await run((db) => markNamed(db, callerAt(tenant, 60), ada))
+  for (const name of ['ada', 'dora']) expect(await signIn(at, name)).toBe('believed')
+  await run((db) => deleteScimUser(db, callerAt(tenant, 60), ben))
+  expect(await signIn(at, 'ben')).toBe('subject_deactivated')
+  await run((db) => letInUnnamed(db, tenantId, connectionId))
+  expect(await signIn(at, 'cem')).toBe('believed')
+})
+
+it('a namesake whom the directory of her connection has named lets her in, whoever else of her name it has not, but none of another connection by her very key', async () => {
+  const tenant = await freshTenant()
+  const { tenantId, connectionId } = tenant
+  const run = <T>(act: (db: Db) => Promise<T>) => inTenant(fixture.database, tenantId, act)
+  const other = { ...tenant, connectionId: await anotherConnection(fixture, tenant, 'another') }
+  const create = (where: ATenant, seconds: number, userName: string, externalId: string) =>
+    run((db) => insertScimUser(db, callerAt(where, seconds), known(userName, { externalId })))
+  await create(tenant, -600, 'ada', 'hr-1')
+  await create(tenant, -600, 'someone', 'ben')
+  await recover(tenant)
+  await run((db) => markDirectoryResynced(db, tenantId, connectionId))
+  for (const name of ['ada', 'ben']) expect(await signIn(other, name)).toBe('directory_resync_pending')
+  for (const name of ['ada', 'ben']) await create(other, 30, name, `their-${name}`)
+  expect(await signIn(other, 'ada')).toBe('believed')
+  expect(await signIn(other, 'ben')).toBe('directory_resync_pending')
 })
