@@ -82,7 +82,12 @@ export async function runFaults(fleet: ShakenFleet, run: Run): Promise<Report> {
   say('all tokens were asked about')
   // Whoever signed in once more was let in before; what that tells is under way, and whoever was away may have been asked a while ago.
   const pauseMs = Math.min(awaySeconds * 1000, longestPauseMs)
-  const told = [...(await waitUntilDone(fleet, 'deliveries', untoldNews, settleMs + pauseMs)), ...(await untold(fleet, began))]
+  const told = [
+    // A signal of the bad weather that nobody had fetched is heard when it is said again.
+    ...(await waitUntilDone(fleet, 'outbox', 'done_at IS NULL')),
+    ...(await waitUntilDone(fleet, 'deliveries', untoldNews, settleMs + pauseMs)),
+    ...(await untold(fleet, began)),
+  ]
   say('everybody was told')
   const stored = [...(await contradictionsOf(fleet, began)), ...judgeSignals(loads, signalsBefore, await signalsDone(fleet))]
   const foreign = await waitUntilAllIsHeard(() => loads.flatMap((load) => judgeForeignOf(load)), noticeMs + pauseMs)
