@@ -45,7 +45,15 @@ export async function migrateQueue(ownerUrl: string, runtimeUrl: string = ownerU
   })
 }
 
-const claims = { lockDuration: claimMs, stalledInterval: lostClaimCheckMs, maxStalledCount: mostLostClaims } as const
+/**
+ * After how long the engine is asked again that refused a connection. Left to itself the library waits for fifteen seconds, for which no job is begun although the
+ * engine is back, and nothing ends that wait, so that a worker which is told to end does not.
+ */
+const askAgainMs = 500
+const claims = {
+  ...{ lockDuration: claimMs, stalledInterval: lostClaimCheckMs, maxStalledCount: mostLostClaims },
+  runRetryDelay: askAgainMs,
+} as const
 
 /** Jobs that run at a time in this process. */
 export const placesOf = (settings: QueueSettings) => settings.concurrency ?? defaultPlaces
