@@ -22,7 +22,7 @@ const directoryState = `CASE
 
 /** Of `scim_users u`: who may name somebody of another connection, by being out, or by being unnamed since a restore, who may be out. */
 const isOut = '(u.deleted_at IS NOT NULL OR NOT u.active)'
-const isUnnamed = `(${unnamedSince} IS NOT NULL)`
+const isToBeNamed = `(${unnamedSince} IS NOT NULL)`
 
 /** What a login says of her, without how and when she signed in. */
 export const said = (claims: string): string => `(${claims} - '{authentication,idpSession,sessionExpiresAt}'::text[])`
@@ -92,7 +92,7 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
     SELECT u.id, u.external_id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.named_after, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
         AND NOT (other.connection_id = $3 AND other.stable_id = $10)) AS of_another, NOT (u.connection_id = $3 OR ${isOut}) AS unnamed
-    FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR ${isOut} OR ${isUnnamed})
+    FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR ${isOut} OR ${isToBeNamed})
       AND (u.id = (SELECT scim_user_id FROM known) OR ($11::text = 'userName' AND u.user_name_key = $12)
         OR ($11::text = 'externalId' AND u.external_id = $12) OR ($11::text IS NULL AND u.external_id = $10))
   ), told AS (
@@ -115,8 +115,8 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
     UNION ALL
     SELECT said_at FROM unmatched_signals WHERE tenant_id = $1 AND connection_id <> $3 AND deactivates AND name = ANY (${namesOfHers})
   ), namesakes AS (
-    SELECT CASE WHEN ${isOut} THEN true WHEN u.connection_id = $3 THEN false END AS gone, ${isUnnamed} AS unnamed FROM scim_users u
-    WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR ${isOut} OR ${isUnnamed})
+    SELECT CASE WHEN ${isOut} THEN true WHEN u.connection_id = $3 THEN false END AS gone, ${isToBeNamed} AS unnamed FROM scim_users u
+    WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR ${isOut} OR ${isToBeNamed})
       AND (u.user_name_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17]) OR u.external_id = ANY (ARRAY[$10, $12]::text[]))
   ), directory AS (
     SELECT ${directoryState} AS state, max(created_at) FILTER (WHERE living AND active) AS created_at, min(named_after) FILTER (WHERE living AND active) AS named_after, (array_agg(id) FILTER (WHERE living AND active))[1] AS scim_user_id FROM scim
