@@ -17,6 +17,21 @@ const ran: string[] = []
 /** What a job does before it is over. */
 let during: () => Promise<void> = async () => {}
 
+/** Adds a job that takes the line down once the queue has said that it has it: before that it would take the answer along. */
+const addJobThatCutsLine = async (name: string) => {
+  let accepted = () => {}
+  const isAccepted = new Promise<void>((resolve) => {
+    accepted = resolve
+  })
+  during = async () => {
+    await isAccepted
+    await line.close()
+  }
+  await handle.queue.add(name, {}, { attempts: 1 })
+  accepted()
+  await eventually(() => ran.includes(name))
+}
+
 const connectLine = () => aTcpProxy(port, () => Number(new URL(fixture.url).port))
 
 beforeAll(async () => {
@@ -39,9 +54,7 @@ afterAll(async () => {
 })
 
 it('what was at work when it went is over, and what comes next is done, soon after it is back', async () => {
-  during = () => line.close()
-  await handle.queue.add('first', {}, { attempts: 1 })
-  await eventually(() => ran.includes('first'))
+  await addJobThatCutsLine('first')
   during = async () => {}
   await new Promise((resolve) => setTimeout(resolve, 500))
   line = await connectLine()
@@ -56,9 +69,7 @@ it('what was at work when it went is over, and what comes next is done, soon aft
 }, 40_000)
 
 it('while it is away a worker ends though it cannot say what became of its job', async () => {
-  during = () => line.close()
-  await handle.queue.add('last', {}, { attempts: 1 })
-  await eventually(() => ran.includes('last'))
+  await addJobThatCutsLine('last')
   await new Promise((resolve) => setTimeout(resolve, 500))
   let isClosed = false
   void handle.close().then(() => {
