@@ -156,7 +156,7 @@ export const completeStatement = hotStatement({
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, began_nth
   ), ${judgement}, held AS MATERIALIZED (
-    SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17, $35) AS in_directory, hold_idp_session($1, $3, $31, began_nth) AS in_idp_session,
+    SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17) AS in_directory, hold_idp_session($1, $3, $31, began_nth) AS in_idp_session,
       hold_signals($1, $3, $10, $12, scim_user_id, $17, (SELECT at FROM told)) AS in_signals, directory_end($1, scim_user_id) AS ends_at
     FROM verdict WHERE outcome = 'believed'
   ), taken AS (

@@ -51,7 +51,6 @@ import type {
 import { type FoundRequest, type OngoingRow, toFound } from './authorization-requests.js'
 import { findLiveBrowserSession, type LiveBrowserSession } from './browser-sessions.js'
 import { completeStatement } from './complete-login-statement.js'
-import { holdingDirectory } from './in-directory.js'
 import { hashOfId, type Replay } from './replays.js'
 import { type HotDb, type Rows, toTimestamp } from './transaction.js'
 
@@ -149,10 +148,7 @@ type Row = Partial<OngoingRow> & OpenedRow & { outcome: Outcome | null; configur
 
 /** Of any number of callers with the same answer at most one is believed. */
 export async function completeLogin(hot: HotDb, tenant: TenantId, login: LoginToComplete): Promise<CompletedLogin> {
-  const parameters = parametersOf(tenant, login)
-  const { rows } = await holdingDirectory(hot, { tenant, connectionId: login.connectionId }, (mayWait) =>
-    completeOnce(hot, [...parameters, mayWait]),
-  )
+  const { rows } = await completeOnce(hot, parametersOf(tenant, login))
   const row = rows[0]
   if (!row?.outcome) return { kind: 'refused', reason: 'login_replayed' }
   const { outcome } = row

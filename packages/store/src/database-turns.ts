@@ -1,13 +1,12 @@
-/** How the connections of one process are shared: among tenants, and among those who wait for a directory. */
+/** How the connections of one process are shared: among tenants, and among those who wait for what another holds. */
+import { type LockTurns, lockPatienceMs } from './lock-waits.js'
 import { createTurns, type Turns } from './turns.js'
 
-export type DatabaseTurns = {
+export type DatabaseTurns = LockTurns & {
   /** By tenant: who has a connection of the tenant pool next. */
   readonly tenants: Turns
   /** By connection: which change of a directory is next. It has its turn before it takes one of its tenant, and so waits without a connection. */
   readonly directories: Turns
-  /** By connection: which statement of the hot path may wait, on its connection, for a directory that is just speaking. */
-  readonly directoryWaits: Turns
   /** By the owner of a resource server: who has the snapshot for its guards read next. Whoever waits does so without a connection. */
   readonly snapshots: Turns
 }
@@ -16,14 +15,13 @@ export type DatabaseTurns = {
 export const mostWaitingPerTenant = 1_000
 /** Of changes of one directory, each with its body in memory. */
 export const mostWaitingPerDirectory = 100
-/** Of logins and assertions that wait for one directory. */
-export const mostWaitingForDirectory = 100
+/** Of statements of the hot path that wait for what another of their tenant holds. */
+export const mostWaitingForLocks = 100
 /** Of openings that share a snapshot, of one owner of resource servers. */
 export const mostWaitingForSnapshot = 1_000
 /** One change works; the next has begun and waits behind it for the lock, so that no time is lost between the two. */
 const changesAtOnce = 2
 const changeWaitMs = 10_000
-const loginWaitMs = 2_000
 /** Shorter than a guard waits for its stream (`openTimeoutSeconds`), and one that is told to wait comes again. */
 const snapshotWaitMs = 10_000
 
@@ -35,7 +33,7 @@ export type DatabasePlaces = {
 }
 
 /**
- * A tenant has at most half of its pool, directories that speak keep at most a quarter of the hot one waiting, and snapshots are read by half of what works across
+ * A tenant has at most half of its pool, those who wait for what another holds at most a quarter of the hot one, and snapshots are read by half of what works across
  * tenants.
  */
 export function createDatabaseTurns({ tenantPool, hotPool, acrossPool, connectTimeoutMs }: DatabasePlaces): DatabaseTurns {
@@ -48,9 +46,13 @@ export function createDatabaseTurns({ tenantPool, hotPool, acrossPool, connectTi
       ...{ places: Number.POSITIVE_INFINITY, share: changesAtOnce },
       ...{ mostWaiting: mostWaitingPerDirectory, waitMs: changeWaitMs, busy: 'directory_busy' },
     }),
-    directoryWaits: createTurns({
+    lockWaits: createTurns({
       ...{ places: Math.max(1, Math.floor(hotPool / 4)), share: 1 },
-      ...{ mostWaiting: mostWaitingForDirectory, waitMs: loginWaitMs, busy: 'directory_busy' },
+      ...{ mostWaiting: mostWaitingForLocks, waitMs: lockPatienceMs, busy: 'tenant_busy' },
+    }),
+    hotShares: createTurns({
+      ...{ places: hotPool, share: halfOf(hotPool) },
+      ...{ mostWaiting: mostWaitingPerTenant, waitMs: connectTimeoutMs, busy: 'tenant_busy' },
     }),
     snapshots: createTurns({
       ...{ places: halfOf(acrossPool), share: halfOf(acrossPool) },

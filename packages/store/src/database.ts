@@ -10,6 +10,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { createDatabaseTurns, type DatabaseTurns } from './database-turns.js'
 import { PrismaClient } from './generated/client.js'
+import { lockTimeoutMs } from './lock-waits.js'
 import { inTurn } from './turns.js'
 
 export type DatabaseOptions = {
@@ -23,6 +24,8 @@ export type DatabaseOptions = {
   readonly admit?: (client: pg.ClientBase) => Promise<void>
   /** In place of the limits of the roles. */
   readonly statementTimeoutMs?: number
+  /** In place of `lockTimeoutMs`. */
+  readonly lockTimeoutMs?: number
 }
 
 export type PrismaTransaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0]
@@ -110,6 +113,8 @@ type Role = keyof typeof statementTimeoutMs
 function openPool(options: DatabaseOptions, role: Role, max: number): pg.Pool {
   const { admit } = options
   const limitMs = options.statementTimeoutMs ?? statementTimeoutMs[role]
+  // 0 is as long as the statement may take.
+  const lockMs = role === 'drawbridge_hot' ? (options.lockTimeoutMs ?? lockTimeoutMs) : 0
   const pool = new pg.Pool({
     connectionString: options.url,
     max,
@@ -123,7 +128,7 @@ function openPool(options: DatabaseOptions, role: Role, max: number): pg.Pool {
     // While this one runs the pool hears a connection that breaks; while its `verify` runs nobody does, and the process would end.
     // Its type does not say so, but what it promises is waited for.
     ...(admit !== undefined && { onConnect: admit as (client: pg.ClientBase) => void }),
-    options: `-c role=${role} -c statement_timeout=${limitMs} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC ${planningOf[role]}`,
+    options: `-c role=${role} -c statement_timeout=${limitMs} -c lock_timeout=${lockMs} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC ${planningOf[role]}`,
   })
   pool.on('connect', leaveFaultsToStatements)
   pool.on('error', (error) => options.onError?.(error))

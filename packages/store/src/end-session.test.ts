@@ -20,7 +20,7 @@ let tenant: ATenant
 let slugs = 0
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
 })
 afterAll(() => fixture.close())
 beforeEach(async () => {

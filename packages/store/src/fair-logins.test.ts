@@ -44,19 +44,20 @@ const became = (cause: unknown): string => String((cause as { readonly busy?: un
 it('however many come home while it speaks, those of other companies come home meanwhile', async () => {
   const trips = await Promise.all(Array.from({ length: 12 }, (_, nth) => tripOf(acme, `person-${nth}`)))
   const another = await tripOf(globex, 'ada')
-  const { logins, most, meanwhile } = await whileItSpeaks(acme, async () => {
+  const { logins, meanwhile } = await whileItSpeaks(acme, async () => {
     const all = trips.map((trip) => trip.comeHome().catch(became))
-    while ((await waiting()) === 0) await sleep(20)
-    await sleep(300)
-    return { most: await waiting(), meanwhile: await another.comeHome(), logins: all }
+    while ((await waiting()) < 2) await sleep(5)
+    // Those that came first have given up by now, and one of them tries on.
+    while ((await waiting()) !== 1) await sleep(5)
+    return { meanwhile: await another.comeHome(), logins: all }
   })
-  expect({ most, meanwhile }).toEqual({ most: 1, meanwhile: 'believed' })
+  expect(meanwhile).toBe('believed')
   // Whoever came first may have waited for as long as one waits, on a slow machine.
-  expect(['believed', 'directory_busy']).toEqual(expect.arrayContaining(await Promise.all(logins)))
+  for (const login of await Promise.all(logins)) expect(['believed', 'tenant_busy']).toContain(login)
 })
 
 it('whoever waits for too long is told so, and nothing of hers is used up', async () => {
   const trip = await tripOf(acme, 'grace')
-  expect(await whileItSpeaks(acme, () => trip.comeHome().catch(became))).toBe('directory_busy')
+  expect(await whileItSpeaks(acme, () => trip.comeHome().catch(became))).toBe('tenant_busy')
   expect(await trip.comeHome()).toBe('believed')
 })

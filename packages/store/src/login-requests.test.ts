@@ -27,7 +27,7 @@ let fixture: TestDatabase
 let slugs = 0
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
 })
 afterAll(() => fixture.close())
 

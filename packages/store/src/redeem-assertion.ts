@@ -25,7 +25,6 @@ import { judgementParameters, type LoginToJudge, type Outcome } from './complete
 import { judgementOf, readsDomainsElsewhere, said } from './complete-login-statement.js'
 import { directorySays } from './directory.js'
 import type { Asked, GrantStateRow } from './grants.js'
-import { holdingDirectory } from './in-directory.js'
 import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
@@ -68,7 +67,7 @@ const redeemStatement = hotStatement({
     WHERE caller.is_current),
   trip AS (SELECT ground.*, NULL::timestamptz AS demanded_at FROM ground WHERE verdict IS NULL),
   ${judgementOf({ moreBarriers: ', (SELECT barrier_at FROM connections WHERE tenant_id = $1 AND id = $22)' })}, held AS MATERIALIZED (
-    SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17, $48) AS in_directory,
+    SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17) AS in_directory,
       hold_signals($1, $3, $10, $12, scim_user_id, $17, (SELECT at FROM told)) AS in_signals,
       NOT directory_decides OR scim_user_id IS NOT DISTINCT FROM $44::uuid AS is_as_presumed, directory_end($1, scim_user_id) AS ends_at
     FROM verdict WHERE outcome = 'believed'
@@ -230,10 +229,7 @@ const uniqueLink = 'subjects_tenant_id_scim_user_id_key'
 
 /** Of any number of callers with the same assertion at most one gets a grant, where its trust wants each redeemed once. */
 export async function redeemAssertion(hot: HotDb, tenant: TenantId, redeem: RedeemAssertion): Promise<AssertionRedemption> {
-  const parameters = parametersOf(tenant, redeem)
-  const row = await holdingDirectory(hot, { tenant, connectionId: redeem.evidence.connectionId }, (mayWait) =>
-    redeemOnce(hot, [...parameters, mayWait]),
-  )
+  const row = await redeemOnce(hot, parametersOf(tenant, redeem))
   if (!row?.is_current || row.outcome === null) return { kind: 'client_changed' }
   const { outcome } = row
   if (outcome === 'believed') return { kind: 'redeemed', grant: row, expiresAt: row.expires_at }

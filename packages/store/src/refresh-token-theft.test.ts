@@ -30,7 +30,7 @@ const redecision: Redecision = {
 }
 let fixture: TestDatabase
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
 })
 afterAll(() => fixture.close())
 const owner = (sql: string, parameters: readonly unknown[] = []) => asOwner<Record<string, unknown>>(fixture.ownerUrl, sql, parameters)

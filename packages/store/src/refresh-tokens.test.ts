@@ -26,7 +26,7 @@ let acme: ATenant
 let globex: ATenant
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
   acme = await aTenant(fixture, { slug: 'acme' })
   globex = await aTenant(fixture, { slug: 'globex' })
 })

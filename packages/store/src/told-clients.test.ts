@@ -18,7 +18,7 @@ let fixture: TestDatabase
 let tenants = 0
 let acme: ATenant
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
 })
 beforeEach(async () => {
   acme = await aTenant(fixture, { slug: `acme-${(tenants += 1)}` })

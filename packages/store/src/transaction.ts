@@ -9,7 +9,8 @@ import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type pg from 'pg'
 import type { Database } from './database.js'
 import type { KeptStatement } from './kept-statements.js'
-import { inTurn, type Turns } from './turns.js'
+import { yieldingToLocks } from './lock-waits.js'
+import { inTurn } from './turns.js'
 
 export type Rows<Row> = { readonly rows: readonly Row[]; readonly rowCount: number }
 
@@ -21,14 +22,7 @@ export type Db = Brand<Queries, 'Db'>
 /** One connection in one transaction that sees all tenants. */
 export type AcrossDb = Brand<Queries, 'AcrossDb'>
 /** Runs registered hot statements, each its own transaction. */
-export type HotDb = Brand<
-  {
-    query<Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>>
-    /** Who of those that wait for a directory may do so on a connection: `holdingDirectory`. */
-    readonly directoryWaits: Turns
-  },
-  'HotDb'
->
+export type HotDb = Brand<{ query<Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> }, 'HotDb'>
 
 /** A prepared statement of a hot path. Its first parameter is the tenant, and every tenant table in it is held to that. */
 export type HotStatement = {
@@ -148,10 +142,11 @@ export function onHotPath(database: Database): HotDb {
   const hot = {
     query: async <Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> => {
       const run = () => database.hotPool.query({ name: statement.name, text: statement.text, values: [...parameters] })
-      const result = await run().catch((cause: unknown) => (isOvertaken(cause) ? run() : Promise.reject(cause)))
+      const result = await yieldingToLocks(database.turns, String(parameters[0]), () =>
+        run().catch((cause: unknown) => (isOvertaken(cause) ? run() : Promise.reject(cause))),
+      )
       return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
     },
-    directoryWaits: database.turns.directoryWaits,
   }
   return hot as HotDb
 }

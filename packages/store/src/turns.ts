@@ -25,6 +25,8 @@ type Leave = () => void
 export type Turns = {
   /** Waits for a place. Throws a fault that `busyBy` knows. */
   take(of: string): Promise<Leave>
+  /** Whether anybody of this one has a place, or waits for one. */
+  hasAny(of: string): boolean
 }
 
 const busyCode = 'DRAWBRIDGE_BUSY'
@@ -85,6 +87,7 @@ export function createTurns({ places, share, mostWaiting, waitMs, busy }: TurnLi
   }
 
   return {
+    hasAny: (of) => taken.has(of) || waiting.has(of),
     take: async (of) => {
       const queue = waiting.get(of) ?? []
       if (free > 0 && !hasShare(of) && queue.length === 0) return occupy(of)

@@ -28,7 +28,7 @@ let other: ConnectionId
 let slugs = 0
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
 })
 afterAll(() => fixture.close())
 beforeEach(async () => {

@@ -17,11 +17,15 @@ export type TestDatabase = {
 
 const testConnectionBudget = 12
 
-/** `waitsForCommits`: answers a commit when it is durable, as a production demands of its database, and says that it writes to the disk. */
-export type TestDatabaseOptions = { readonly waitsForCommits?: true }
+export type TestDatabaseOptions = {
+  /** Answers a commit when it is durable, as a production demands of its database, and says that it writes to the disk. */
+  readonly waitsForCommits?: true
+  /** On the hot path, too: for a test that holds a lock until it has seen who waits for it. */
+  readonly waitsForLocks?: true
+}
 
 /** Call it in `beforeAll` and `close()` in `afterAll`. `DRAWBRIDGE_TEST_*` are set by the setup of the run, not by a person. */
-export async function testDatabase({ waitsForCommits }: TestDatabaseOptions = {}): Promise<TestDatabase> {
+export async function testDatabase({ waitsForCommits, waitsForLocks }: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const ownerTemplate = required('DRAWBRIDGE_TEST_OWNER_URL')
   const runtimeTemplate = required('DRAWBRIDGE_TEST_RUNTIME_URL')
   const name = `test_${process.pid}_${(made += 1)}_${Math.trunc(performance.now())}`
@@ -29,7 +33,7 @@ export async function testDatabase({ waitsForCommits }: TestDatabaseOptions = {}
   await asOwner(at(ownerTemplate, 'postgres'), `CREATE DATABASE "${name}" TEMPLATE drawbridge_template STRATEGY file_copy`)
   const url = at(runtimeTemplate, name)
   if (waitsForCommits) await sayDurable(at(ownerTemplate, name), url)
-  const database = createDatabase({ url, connectionBudget: testConnectionBudget })
+  const database = createDatabase({ url, connectionBudget: testConnectionBudget, ...(waitsForLocks && { lockTimeoutMs: 0 }) })
   return {
     database,
     url,

@@ -31,7 +31,7 @@ let acme: ATenant
 let call: Call
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
   acme = await aCompany(fixture, 'acme', now)
   await aCompany(fixture, 'globex', now)
   idp = anIdp(() => now)

@@ -29,7 +29,7 @@ it('it is answered 503 with Retry-After, and the same assertion is good for a gr
     const refused = await company.redeem(assertion)
     expect(refused).toMatchObject({ status: 503, body: { error: 'temporarily_unavailable' } })
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
-    expect(company.told.take()).toEqual(['directory_busy'])
+    expect(company.told.take()).toEqual(['tenant_busy'])
   } finally {
     await directory.end()
   }

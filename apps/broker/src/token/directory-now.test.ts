@@ -31,7 +31,7 @@ let ada: ScimUserId
 let writers: ScimGroupId
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
   acme = await aTenant(fixture, { slug: 'acme' })
   race = aRace(fixture.database)
   broker = await aBroker(race.database, { clock: { now: () => now } })

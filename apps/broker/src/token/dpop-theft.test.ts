@@ -20,7 +20,7 @@ let thief: ADpopKey
 const refusals = toldRefusals()
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
   acme = await aTenant(fixture, { slug: 'acme' })
   broker = await aBroker(fixture.database, { clock: { now: () => now }, metrics: refusals.metrics })
   await aTokenKey(fixture, broker, acme)

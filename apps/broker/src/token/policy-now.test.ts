@@ -26,7 +26,7 @@ let broker: TestBroker
 let client: TokenClient
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForLocks: true })
   acme = await aTenant(fixture, { slug: 'acme' })
   race = aRace(fixture.database)
   broker = await aBroker(race.database, { clock: { now: () => now } })
