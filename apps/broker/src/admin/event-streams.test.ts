@@ -90,7 +90,7 @@ it('of an event that very many had to hear, a receipt lists those of the resourc
   await asOwner(
     fixture.ownerUrl,
     `INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at, acknowledged_at)
-     SELECT $1, $2, gen_random_uuid(), resource, lpad(n::text, 4, '0'), $3, CASE WHEN n = $4 THEN $3 END
+     SELECT $1, $2, gen_random_uuid(), resource, lpad(n::text, 4, '0'), $3::timestamptz, CASE WHEN n = $4 THEN $3::timestamptz END
        FROM unnest(ARRAY['https://a.example', 'https://b.example']) AS resource, generate_series(1, $4::int) AS n`,
     [acme.tenantId, eventId, new Date(), mostReceiversListed + 1],
   )
