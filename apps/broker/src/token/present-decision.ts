@@ -19,10 +19,8 @@ import { findMissingProof } from '../clients/dpop.js'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ExchangeContext } from './exchange.js'
+import { versionGoneBy } from './proof-demanded.js'
 import { settleOneGrant, type Unsettled } from './settle-grant.js'
-
-/** No configuration has this version: by none was a proof of a key not needed. */
-const noVersion = 0
 
 /** Policy and claims may change again while they are being decided on; after this many rounds the client may try again. */
 const mostDecisions = 3
@@ -71,11 +69,8 @@ export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeeme
   return err({ reason: 'decision_unsettled' })
 }
 
-/** As this process remembers the rules, which the statement holds against those of the moment. */
-const proofNotNeededBy = (context: ExchangeContext, tenant: ResolvedTenant): number | undefined => {
-  if (context.provenKey) return undefined
-  return findMissingProof(context, tenant) ? noVersion : tenant.configurationVersion
-}
+const proofNotNeededBy = (context: ExchangeContext, tenant: ResolvedTenant): number | undefined =>
+  context.provenKey ? undefined : versionGoneBy(context, tenant)
 
 const unsettledOf = (grant: DecidedRow, { http, now }: ExchangeContext): Unsettled => ({
   grantId: grant.grant_id,

@@ -12,7 +12,7 @@ import { err, ok } from '@drawbridge/core/result'
 import { type Acted, ifUnchanged } from '../clients/as-proven-client.js'
 import { type ClientClaim, readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
-import { findMissingProof, readProof, verifyProof, withNonce } from '../clients/dpop.js'
+import { readProof, verifyProof, withNonce } from '../clients/dpop.js'
 import { noteClientUse } from '../clients/note-client-use.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
@@ -85,17 +85,10 @@ async function answerToken(deps: BrokerDeps, { http, claim, request }: Asked): P
   return withNonce(deps, http, tenant, answered.ok ? answered.value : refuse(answered.error))
 }
 
-/**
- * What is presented is judged by its statement also where the proof that is demanded is missing: a replay ends its grant, and whether one is demanded is
- * asked of the rules of that moment (`present-decision`).
- */
-const isJudgedUnproved: readonly TokenRequest['grantType'][] = ['authorization_code', 'refresh_token', deviceGrantType]
-
+/** What is presented is judged by its statement also where the proof that is demanded is missing (`proof-demanded`): each asks for it when it is. */
 async function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
-  const { client, tenant } = context
+  const { client } = context
   if (!client.grantTypes.includes(request.grantType)) return ifUnchanged(deps, client, err({ reason: 'grant_type_not_for_client' }))
-  const missing = isJudgedUnproved.includes(request.grantType) ? undefined : findMissingProof(context, tenant)
-  if (missing) return ifUnchanged(deps, client, err(missing))
   switch (request.grantType) {
     case 'authorization_code':
       return exchangeCode(deps, context, request)

@@ -32,6 +32,7 @@ import { auditRefusal } from '../audit-refusal.js'
 import type { ExchangeContext } from '../exchange.js'
 import { issueTokens, type TokenSet } from '../issue-tokens.js'
 import { limitOfPerson } from '../limit-of-person.js'
+import { versionGoneBy } from '../proof-demanded.js'
 
 /** Configuration and directory may change again while they are being decided on; after this many rounds the client may try again. */
 const mostDecisions = 4
@@ -65,8 +66,6 @@ export async function redeemEvidence(deps: BrokerDeps, known: ExchangeContext, p
   let person: PresumedPerson | undefined
   for (let round = 0; round < mostDecisions; round += 1) {
     const { tenant, client, now } = context
-    const missing = findMissingProof(context, tenant)
-    if (missing) return ifUnchanged(deps, client, err(missing))
     const evidence = await prove(context)
     if (!evidence.ok) return ifUnchanged(deps, client, evidence)
     const limited = round === 0 ? limitOfPerson(context.http, tenant, personIn(evidence.value)) : undefined
@@ -79,6 +78,8 @@ export async function redeemEvidence(deps: BrokerDeps, known: ExchangeContext, p
       if (person.claims !== undefined && !identityFromJson(person.claims).ok)
         return err({ reason: 'assertion_identity_unusable', detail: { why: 'claims_unreadable' } })
       context = { ...context, tenant: await deps.configuration.atVersion(tenant, redeemed.configurationVersion) }
+      const missing = findMissingProof(context, context.tenant)
+      if (missing) return err(missing)
       continue
     }
     const { grant, expiresAt: grantExpiresAt } = redeemed
@@ -140,7 +141,7 @@ function redemptionOf(deps: BrokerDeps, context: ExchangeContext, evidence: Evid
     resource,
     authentication,
     decision: toStored(deps, context, evidence, decision),
-    decidedOn: { configurationVersion: tenant.configurationVersion, policyVersion: tenant.policyVersion, person },
+    decidedOn: { configurationVersion: versionGoneBy(context, tenant), policyVersion: tenant.policyVersion, person },
     detail: { explanation: decision.explanation, ...(decision.kind === 'allow' ? { ceilings: ceilingsOf(decision) } : {}) },
     asked: { requestId: http.requestId, address: http.address },
   }

@@ -15,21 +15,17 @@ import { findShut } from '../../clients/find-shut.js'
 import { namedAt } from '../../clients/subject-of-client.js'
 import type { Exchange } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
+import { versionGoneBy } from '../proof-demanded.js'
 
 /** The configuration may change again while it is being decided on; after this many rounds the client may try again. */
 const mostDecisions = 3
 
 /** @spec RFC 6749 §4.4 */
-export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = async (
-  deps,
-  { tenant: known, client, provenKey, http, now },
-  request,
-) => {
+export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = async (deps, context, request) => {
+  const { tenant: known, client, provenKey, http, now } = context
   if (!canBeNamed(client.id, namedAt(known))) return ifUnchanged(deps, client, err({ reason: 'client_named_like_person' }))
   let tenant = known
   for (let round = 0; round < mostDecisions; round += 1) {
-    const missing = findMissingProof({ client, provenKey }, tenant)
-    if (missing) return ifUnchanged(deps, client, err(missing))
     const found = findAskedResource(request.resource, tenant.resources)
     if (!found.ok)
       return ifUnchanged(deps, client, err({ reason: found.error === 'missing' ? 'resource_unnamed' : 'resource_not_of_grant' }))
@@ -49,7 +45,7 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
       provenKey,
       ...access.value,
       expiresAt: addSeconds(now, access.value.accessTokenTtl.seconds),
-      decidedUnder: { configurationVersion: tenant.configurationVersion, policyVersion: tenant.policyVersion },
+      decidedUnder: { configurationVersion: versionGoneBy(context, tenant), policyVersion: tenant.policyVersion },
       now,
       asked: { requestId: http.requestId, address: http.address },
     })
@@ -57,6 +53,8 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
     if (opened.kind === 'refused') return err({ reason: opened.reason })
     if (opened.kind === 'decide_again') {
       tenant = await deps.configuration.atVersion(tenant, opened.configurationVersion)
+      const missing = findMissingProof(context, tenant)
+      if (missing) return err(missing)
       continue
     }
     const { grant } = opened

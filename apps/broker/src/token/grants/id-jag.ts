@@ -9,6 +9,7 @@ import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
+import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import {
   buildIdJagClaims,
   findIdJagPermission,
@@ -48,22 +49,21 @@ import { isToldEnough } from '../told-enough.js'
 /** Configuration, claims or the grant may change again while they are being decided on; after this many rounds the client may try again. */
 const mostRounds = 5
 
-type Asked = { readonly subject: IssueIdJag['subject']; readonly permission: IdJagPermission; readonly scopes: readonly Scope[] }
+type Asked = { readonly permission: IdJagPermission; readonly scopes: readonly Scope[] }
 type Refused = { readonly reason: TokenErrorReason }
-type Decided = { readonly stored: IdJagDecided; readonly endsAt: Instant }
+type Decided = { readonly stored: IdJagDecided; readonly permission: IdJagPermission; readonly endsAt: Instant }
 
 /** @spec draft-ietf-oauth-identity-assertion-authz-grant §4.3, §4.5 */
 export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, request) => {
   let context = known
-  let seen: ParentGrant | undefined
+  let decided: Decided | undefined
   let [isCounted, isCountedForPerson] = [false, false]
   for (let round = 0; round < mostRounds; round += 1) {
     const { tenant, client, provenKey, http, now } = context
-    const asked = judgeRequest(deps, context, request)
-    if (!asked.ok) return ifUnchanged(deps, client, asked)
-    const decided = seen && decideOn(deps, context, asked.value, seen)
+    const subject = readSubject(deps, context, request)
+    if (!subject.ok) return ifUnchanged(deps, client, subject)
     const issued = await issueIdJag(onHotPath(deps.database), {
-      ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject: asked.value.subject, decided: decided?.stored, isCounted },
+      ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject: subject.value, decided: decided?.stored, isCounted },
       ...{ eventId: deps.random.uuid(), now, asked: { requestId: http.requestId, address: http.address } },
     })
     if (issued.kind === 'client_changed') return 'client_changed'
@@ -72,22 +72,40 @@ export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, requ
     isCounted = true
     if (issued.kind === 'refused_untold') continue
     const { grant } = issued
-    const limited = isCountedForPerson ? undefined : limitOfPerson(http, tenant, String(grant.subject_id))
-    if (limited) return err(limited)
-    isCountedForPerson = true
-    if (issued.kind === 'issued' && decided !== undefined) return ok(await sign(deps, context, asked.value.permission, grant, decided))
+    if (issued.kind === 'issued' && decided !== undefined) return ok(await sign(deps, context, grant, decided))
     context = { ...context, tenant: await deps.configuration.atVersion(tenant, grant.configuration_version) }
-    seen = grant.unsettled ? undefined : grant
-    const unsettled = { grantId: grant.grant_id, configurationVersion: grant.configuration_version, now, requestId: http.requestId }
-    if (grant.unsettled) await settleOneGrant(deps, context.tenant, unsettled)
+    const decision = await decideOnLiving(deps, context, request, { grant, isCounted: isCountedForPerson })
+    if (!decision.ok) return decision
+    isCountedForPerson = true
+    decided = decision.value
   }
   return err({ reason: 'decision_unsettled' })
 }
 
-/** All that needs no row of the grant. */
-function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: IdJagRequest): Result<Asked, Refused> {
+/**
+ * What the statement that issues goes by; `undefined`: the grant was to be settled first. Counted for its person is what may be asked for and lives. That
+ * the client is still the one that was proven, the statement has just said.
+ */
+async function decideOnLiving(
+  deps: BrokerDeps,
+  context: ExchangeContext,
+  request: IdJagRequest,
+  { grant, isCounted }: { readonly grant: ParentGrant; readonly isCounted: boolean },
+): Promise<Result<Decided | undefined, JsonRefusal>> {
+  const { tenant, http, now } = context
+  const asked = judgeRequest(context, request)
+  if (!asked.ok) return asked
+  const limited = isCounted ? undefined : limitOfPerson(http, tenant, String(grant.subject_id))
+  if (limited) return err(limited)
+  if (!grant.unsettled) return ok(decideOn(deps, context, asked.value, grant))
+  const { grant_id: grantId, configuration_version: configurationVersion } = grant
+  await settleOneGrant(deps, tenant, { grantId, configurationVersion, now, requestId: http.requestId })
+  return ok(undefined)
+}
+
+/** Whether the tenant lets this client have what it asks for, by the configuration that the statement saw. */
+function judgeRequest(context: ExchangeContext, request: IdJagRequest): Result<Asked, Refused> {
   const { tenant, client } = context
-  if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
   const shut = findShut(tenant, client)
   if (shut) return err(shut)
   const missing = findMissingProof(context, tenant)
@@ -95,17 +113,17 @@ function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: IdJag
   const { audience, resource } = request
   const permission = findIdJagPermission(tenant.idJagIssuing, { client: client.id, audience, resource })
   if (permission === undefined) return err({ reason: 'id_jag_not_allowed' })
-  const subject = readSubject(deps, context, request)
-  if (!subject.ok) return subject
   const scopes = narrowToExchanged(request.scopes, [permission.scopes.map(({ name }) => name as Scope)])
-  return scopes.ok ? ok({ subject: subject.value, permission, scopes: scopes.value }) : err({ reason: scopes.error })
+  return scopes.ok ? ok({ permission, scopes: scopes.value }) : err({ reason: scopes.error })
 }
 
+/** All that is known of the token without its row. Only a client that proves itself is heard. */
 function readSubject(
   deps: BrokerDeps,
   { tenant, client, now }: ExchangeContext,
   { subjectToken, subjectTokenKind }: IdJagRequest,
 ): Result<IssueIdJag['subject'], Refused> {
+  if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
   if (subjectTokenKind === 'refresh_token') return ok({ refreshTokenHash: hashCredential(subjectToken) })
   const expected = { typ: 'JWT', issuer: tenant.issuer.url, audience: client.id, now, skewSeconds: 0 }
   const verified = deps.signatures.verify(subjectToken.reveal(), tenant.verificationKeys('tokens'), expected)
@@ -136,7 +154,7 @@ function decideOn(deps: BrokerDeps, { tenant, client, http, now }: ExchangeConte
     refusal: decision.kind === 'refuse' ? decision.reason : undefined,
     detail: detailOf(permission, decision),
   }
-  return { stored, endsAt: decision.kind === 'allow' ? decision.endsAt : now }
+  return { stored, permission, endsAt: decision.kind === 'allow' ? decision.endsAt : now }
 }
 
 const detailOf = ({ audience, resource }: IdJagPermission, decision: ExchangeDecision) => ({
@@ -148,9 +166,8 @@ const detailOf = ({ audience, resource }: IdJagPermission, decision: ExchangeDec
 async function sign(
   deps: BrokerDeps,
   { tenant, provenKey, now }: ExchangeContext,
-  permission: IdJagPermission,
   grant: ParentGrant,
-  { stored, endsAt }: Decided,
+  { stored, permission, endsAt }: Decided,
 ): Promise<TokenSet> {
   const current = await deps.configuration.atVersion(tenant, grant.configuration_version)
   const claims = buildIdJagClaims(

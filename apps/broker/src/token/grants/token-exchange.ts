@@ -142,8 +142,6 @@ function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: Excha
   const { tenant, client } = context
   const shut = findShut(tenant, client)
   if (shut) return err(shut)
-  const missing = findMissingProof(context, tenant)
-  if (missing) return err(missing as Refused)
   const read = judgeToken(deps, context, request)
   if (!read.ok) return read
   const subject = read.value
@@ -152,6 +150,8 @@ function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: Excha
   const permission = resource && findPermission(tenant.tokenExchange, { ...asked, to: resource.identifier })
   if (resource === undefined || permission === undefined) return err({ reason: 'exchange_not_allowed', of: subject })
   if (subject.isBound && context.provenKey === undefined) return err({ reason: 'exchange_proof_missing', of: subject })
+  const missing = findMissingProof(context, tenant)
+  if (missing) return err(missing as Refused)
   const scopes = narrowToExchanged(request.scopes, [permission.scopes, subject.scopes])
   return scopes.ok ? ok({ subject, permission, resource, scopes: scopes.value }) : err({ reason: scopes.error, of: subject })
 }
