@@ -164,6 +164,20 @@ it('a login that was under way is over, and one that begins afterwards goes thro
   expect(await signIn(tenant, 'ada')).toBe('believed')
 })
 
+it('whoever is in the copy was not created since, by whichever clock', async () => {
+  const tenant = await freshTenant()
+  const { tenantId, connectionId } = tenant
+  const ahead = await inTenant(fixture.database, tenantId, (db) => insertScimUser(db, callerAt(tenant, 20), known('ada')))
+  await recover(tenant)
+  // She is named, but what else the directory says of her, such as her groups, may be what was lost.
+  await inTenant(fixture.database, tenantId, (db) => markNamed(db, callerAt(tenant, 30), (ahead.ok && ahead.value.id) as ScimUserId))
+  expect(await signIn(tenant, 'ada')).toBe('directory_resync_pending')
+  await inTenant(fixture.database, tenantId, (db) => insertScimUser(db, callerAt(tenant, 40), known('cem')))
+  expect(await signIn(tenant, 'cem')).toBe('believed')
+  await inTenant(fixture.database, tenantId, (db) => markDirectoryResynced(db, tenantId, connectionId))
+  expect(await signIn(tenant, 'ada')).toBe('believed')
+})
+
 it('through a connection with a directory nobody comes in whom it has not created since, until its admin says that it has told all; then nobody whom it has not named', async () => {
   const tenant = await freshTenant()
   const { tenantId, connectionId } = tenant

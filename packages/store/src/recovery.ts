@@ -72,9 +72,10 @@ async function findKnown(db: Db, tenant: TenantId): Promise<Pick<RecoveredTenant
   return { lastKnownAt: rows[0]?.at ?? undefined, hasSamlKeys: rows[0]?.saml ?? false }
 }
 
+/** Behind whoever is in the copy: the clock that made her may be ahead of this one, and only whom the directory creates from now on was created since. */
 async function demandResync(db: Db, { tenant, now }: Pick<Recovery, 'tenant' | 'now'>, reason: string): Promise<readonly ConnectionId[]> {
   const { rows } = await db.query<{ id: ConnectionId; name: string }>(
-    `UPDATE connections c SET resync_demanded_at = $2
+    `UPDATE connections c SET resync_demanded_at = greatest($2, (SELECT max(u.created_at) + interval '1 millisecond' FROM scim_users u WHERE u.tenant_id = $1 AND u.connection_id = c.id))
       WHERE tenant_id = $1 AND EXISTS (SELECT 1 FROM scim_tokens t WHERE t.tenant_id = $1 AND t.connection_id = c.id
         UNION ALL SELECT 1 FROM scim_users u WHERE u.tenant_id = $1 AND u.connection_id = c.id)
      RETURNING id, name`,
