@@ -1,6 +1,8 @@
 /** Recurring jobs, in one list. The queue keeps one schedule per name, however many workers declare it, and is told again what it forgets. */
-import type { Log } from '@drawbridge/runtime/log'
+import { isDeepStrictEqual } from 'node:util'
+import { declareAloneAcrossTenants } from '@drawbridge/store/recurring-work'
 import type { Queue } from 'bullmq'
+import type { WorkerDeps } from './deps.js'
 import { livingStates } from './queue.js'
 import { keepAwake, type Wakeful } from './wakeful.js'
 import { withinLimit } from './within-limit.js'
@@ -25,43 +27,66 @@ export const scheduleCheckMs = 10_000
 /** A look that takes longer is given up: a queue that is away would have it wait, and whoever ends the worker with it. */
 const lookLimitSeconds = 5
 
-/** Declares the list; doing it again changes nothing. */
-export async function declareSchedule(queue: Queue): Promise<void> {
-  for (const recurring of schedule) await declare(queue, recurring)
-}
+export type ScheduleDeps = Pick<WorkerDeps, 'database' | 'queue' | 'log'>
+
+/** Declares the list, but what the queue has as it is here. */
+export const declareSchedule = (deps: ScheduleDeps, queue: Queue): Promise<readonly string[]> => declareAllBut(isAsDeclared, deps, queue)
 
 /**
  * Declares again what the queue has forgotten, as a Redis that restarts without its data has, and what has lost its next turn: whoever takes a turn
  * plans the next one, and where the queue was away in that moment nobody does. It says what that was.
  */
-export async function declareForgotten(queue: Queue): Promise<readonly string[]> {
-  const forgotten: string[] = []
-  for (const recurring of schedule) {
-    if (await hasTurn(queue, idOf(recurring))) continue
-    await declare(queue, recurring)
-    forgotten.push(recurring.job)
-  }
-  return forgotten
-}
+export const declareForgotten = (deps: ScheduleDeps, queue: Queue): Promise<readonly string[]> => declareAllBut(hasTurn, deps, queue)
 
 /** Keeps the list known, until stopped. */
-export function keepSchedule({ log }: { readonly log: Log }, queue: Queue, everyMs: number = scheduleCheckMs): Wakeful {
+export function keepSchedule(deps: ScheduleDeps, queue: Queue, everyMs: number = scheduleCheckMs): Wakeful {
+  const { log } = deps
   const run = async (): Promise<void> => {
-    const forgotten = await withinLimit(lookLimitSeconds, () => declareForgotten(queue))
+    const forgotten = await withinLimit(lookLimitSeconds, () => declareForgotten(deps, queue))
     if (forgotten.length > 0) log.warn({ jobs: forgotten }, 'the queue had forgotten what recurs')
   }
   return keepAwake({ log }, { everyMs, trouble: 'what recurs could not be looked at', run })
 }
 
+type IsKnown = (queue: Queue, recurring: Recurring) => Promise<boolean>
+
+/**
+ * On PostgreSQL one worker after the other: of two that declare the same at once the engine lets each plan a turn of its own, and may lose the first. On Redis
+ * a declaration is one script, and nobody is to hold a transaction for as long as that is away. Whoever waited looks again. It says what it declared.
+ */
+async function declareAllBut(isKnown: IsKnown, { database, queue: { redisUrl } }: ScheduleDeps, queue: Queue): Promise<readonly string[]> {
+  if ((await unknownOf(isKnown, queue)).length === 0) return []
+  const declareUnknown = async (): Promise<readonly string[]> => {
+    const unknown = await unknownOf(isKnown, queue)
+    for (const recurring of unknown) await declare(queue, recurring)
+    return unknown.map(({ job }) => job)
+  }
+  return redisUrl === undefined ? declareAloneAcrossTenants(database, declareUnknown) : declareUnknown()
+}
+
+async function unknownOf(isKnown: IsKnown, queue: Queue): Promise<readonly Recurring[]> {
+  const unknown: Recurring[] = []
+  for (const recurring of schedule) if (!(await isKnown(queue, recurring))) unknown.push(recurring)
+  return unknown
+}
+
 const idOf = ({ job }: Recurring): string => `every-${job}`
+const opts = { removeOnComplete: { count: 10 }, removeOnFail: { count: 100 } } as const
 
 async function declare(queue: Queue, recurring: Recurring): Promise<void> {
-  const opts = { removeOnComplete: { count: 10 }, removeOnFail: { count: 100 } }
   await queue.upsertJobScheduler(idOf(recurring), { every: recurring.everySeconds * 1000 }, { name: recurring.job, data: {}, opts })
 }
 
 /** The queue names a turn by its time. Of one that is over, the schedule would know the next. */
-async function hasTurn(queue: Queue, id: string): Promise<boolean> {
+async function hasTurn(queue: Queue, recurring: Recurring): Promise<boolean> {
+  const id = idOf(recurring)
   const next = (await queue.getJobScheduler(id))?.next
   return next !== undefined && livingStates.has(await queue.getJobState(`repeat:${id}:${next}`))
+}
+
+/** A version before may have declared it otherwise. */
+async function isAsDeclared(queue: Queue, recurring: Recurring): Promise<boolean> {
+  const known = await queue.getJobScheduler(idOf(recurring))
+  const isSame = known?.every === recurring.everySeconds * 1000 && isDeepStrictEqual(known.template?.opts, opts)
+  return isSame && hasTurn(queue, recurring)
 }

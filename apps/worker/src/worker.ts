@@ -75,7 +75,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
       [deliveriesChannel]: opened.deliveries.wake,
       [noticesChannel]: opened.pushing.wake,
     })
-    await declareSchedule(opened.handle.queue)
+    await declareSchedule(deps, opened.handle.queue)
     opened.hasSchedule = true
     opened.recurring = keepSchedule(deps, opened.handle.queue, deps.queue.scheduleCheckMs)
     opened.poller = startPolling({ ...deps, memory: createStreamMemory(deps) })

@@ -6,6 +6,9 @@
  *
  * Whoever kills the old grant meanwhile kills the new one: it carries the epoch that the old one had when this statement saw it, and is compared with
  * what it has by whoever looks (`grants.hasDeadAncestor`). Whoever takes a permission away waits for what is being opened by it.
+ *
+ * Whether the token is worth anything, only the row says: a run that has not been counted tells what to count and has the trail told of nothing, so that
+ * whoever has a dead token of hers neither uses up what may be asked for her nor writes the trail, which is kept for ever, as often as he likes.
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Ancestor } from '@drawbridge/core/oauth/actor'
@@ -75,8 +78,8 @@ const exchangeStatement = hotStatement({
     SELECT $1, $2, CASE WHEN verdict = 'open' THEN 'token_exchanged' ELSE 'token_exchange_refused' END, $4, parent.subject_id, $5, parent.connection_id,
       (SELECT id FROM opened), $25, NULLIF(verdict, 'open'),
       $29::jsonb || jsonb_build_object('from', parent.grant_id, 'issuedTo', parent.client_id) || jsonb_strip_nulls(jsonb_build_object('why', parent.grant_refusal)),
-      $32, $33 FROM outcome, parent WHERE outcome.verdict <> 'decide_again')
-  SELECT caller.is_current, outcome.verdict, parent.*, actor.barrier_at AS actor_barrier_at, actor.epoch AS actor_epoch, opened.id AS opened_id, opened.scopes AS opened_scopes,
+      $32, $33 FROM outcome, parent WHERE outcome.verdict <> 'decide_again' AND $34::boolean RETURNING 1)
+  SELECT caller.is_current, outcome.verdict, EXISTS (SELECT 1 FROM audited) AS is_told, parent.*, actor.barrier_at AS actor_barrier_at, actor.epoch AS actor_epoch, opened.id AS opened_id, opened.scopes AS opened_scopes,
     opened.epoch AS opened_epoch, opened.audience AS opened_audience, opened.expires_at AS opened_expires_at,
     ${personOfParent()},
     CASE WHEN opened.id IS NOT NULL THEN (SELECT jsonb_agg(jsonb_build_object('grantId', old.id, 'clientId', old.client_id, 'grantEpoch', a.epoch,
@@ -87,6 +90,7 @@ const exchangeStatement = hotStatement({
 })
 
 export type ExchangeDecided = DecidedOnParent & {
+  readonly resource: { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
   readonly verdict:
     | {
         readonly kind: 'allow'
@@ -111,8 +115,9 @@ export type ExchangeToken = {
     readonly sub: string
     readonly epochs: Epochs
   }
-  readonly resource: { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
   readonly decided: ExchangeDecided | undefined
+  /** It has been counted that this is asked: the trail may have a line of it. Once it is `decided`, it has. */
+  readonly isCounted: boolean
   readonly now: Instant
   readonly asked: Asked
 }
@@ -125,6 +130,8 @@ export type TokenExchanged =
   | { readonly kind: 'decide_again'; readonly grant: ExchangedGrant }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: ExchangeRefusal; readonly why: string | undefined }
+  /** It is refused, and the trail was told nothing: count it, and ask again, so that it is. */
+  | { readonly kind: 'refused_untold'; readonly reason: ExchangeRefusal; readonly why: string | undefined; readonly grantId: string }
 type ExchangeRefusal =
   | ExchangeDenial
   | 'subject_token_unknown'
@@ -136,6 +143,7 @@ type ExchangeRefusal =
 
 type Row = ExchangedGrant & {
   readonly is_current: boolean
+  readonly is_told: boolean
   readonly verdict: ExchangeRefusal | 'decide_again' | 'open' | null
   readonly actor_epoch: number
   readonly actor_barrier_at: Instant | null
@@ -147,25 +155,30 @@ type Row = ExchangedGrant & {
   readonly lineage: readonly Ancestor[]
 }
 
-/** Opens a grant from the one behind a token, or says why not. `client_changed` and `decide_again` have changed nothing. */
+/** Opens a grant from the one behind a token, or says why not. `client_changed`, `decide_again` and `refused_untold` have changed nothing. */
 export async function exchangeToken(hot: HotDb, exchange: ExchangeToken): Promise<TokenExchanged> {
-  const { caller, subject, resource, decided, asked } = exchange
+  const { caller, subject, decided, asked } = exchange
+  const resource = decided?.resource
   const allowed = decided?.verdict.kind === 'allow' ? decided.verdict : undefined
   const { rows } = await hot.query<Row>(exchangeStatement, [
     ...[exchange.tenantId, toTimestamp(exchange.now), subject.grantId, caller.issuerId, caller.clientId, caller.clientVersion],
     ...[subject.audience, subject.clientId, subject.sub],
-    ...[...epochParameters(subject.epochs), allowed?.grantId ?? null, resource.tenantId, resource.id, resource.identifier],
+    ...[...epochParameters(subject.epochs), allowed?.grantId ?? null],
+    ...[resource?.tenantId ?? null, resource?.id ?? null, resource?.identifier ?? null],
     ...groundParameters(decided),
     ...[decided?.verdict.kind === 'refuse' ? decided.verdict.reason : null, decided?.scopes ?? []],
     ...[allowed?.accessTokenSeconds ?? null, allowed === undefined ? null : toTimestamp(allowed.expiresAt)],
     ...[allowed === undefined ? null : JSON.stringify(allowed.ceilings), JSON.stringify(decided?.detail ?? {})],
-    ...[...proofParameters(exchange.provenKey), asked.requestId, asked.address],
+    ...[...proofParameters(exchange.provenKey), asked.requestId, asked.address, exchange.isCounted],
   ])
   const row = rows[0]
   if (!row?.is_current) return { kind: 'client_changed' }
   if (row.verdict === null) return { kind: 'refused', reason: 'subject_token_unknown', why: undefined }
   if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
-  if (row.verdict !== 'open') return { kind: 'refused', reason: row.verdict, why: row.grant_refusal ?? undefined }
+  if (row.verdict !== 'open') {
+    const refused = { reason: row.verdict, why: row.grant_refusal ?? undefined }
+    return row.is_told ? { kind: 'refused', ...refused } : { kind: 'refused_untold', ...refused, grantId: row.grant_id }
+  }
   return { kind: 'opened', grant: openedOf(row, caller), expiresAt: row.opened_expires_at, ancestors: row.lineage }
 }
 

@@ -162,11 +162,13 @@ export type ReceiptFilter = {
   readonly until: Instant | undefined
   readonly matched: boolean | undefined
   readonly withReceivers: boolean
+  /** Whose receivers alone are listed. The counts are of all. */
+  readonly resource?: string | undefined
 }
 
 const counts = ['due', 'notified', 'acknowledged', 'refused', 'lapsed', 'paused'] as const
 
-/** Of one event. Whoever runs more replicas than this sees by `due` that some are not listed. */
+/** Of one event. Whoever runs more replicas than this sees by `due` that some are not listed; of one resource those are listed first that have acknowledged. */
 export const mostReceiversListed = 1000
 
 /** Newest first: what was taken away, and how far the news has come. `since` and `until` are times at which the event was received. */
@@ -195,7 +197,8 @@ export async function listRevocationReceipts(
          SELECT resource, instance, jsonb_build_object('resource', resource, 'instance', instance, 'dueAt', ${iso('due_at')}, 'notifiedAt', ${iso('notified_at')},
              'acknowledgedAt', ${iso('acknowledged_at')}, 'refusedAt', ${iso('refused_at')}, 'refusal', refusal, 'lapsedAt', ${iso('lapsed_at')},
              'pausedAt', ${iso('paused_at')}) AS receiver
-           FROM notice_receipts WHERE tenant_id = $1 AND event_id = e.id ORDER BY resource, instance LIMIT ${mostReceiversListed}) listed) l ON $8
+           FROM notice_receipts WHERE tenant_id = $1 AND event_id = e.id AND ($9::text IS NULL OR resource = $9)
+          ORDER BY resource, $9 IS NOT NULL AND acknowledged_at IS NULL, instance LIMIT ${mostReceiversListed}) listed) l ON $8
      ORDER BY e.received_at DESC, e.id DESC`,
     [
       tenant,
@@ -204,6 +207,7 @@ export async function listRevocationReceipts(
       filter.until === undefined ? null : toTimestamp(filter.until),
       filter.matched ?? null,
       filter.withReceivers,
+      filter.resource ?? null,
     ],
   )
   return rows

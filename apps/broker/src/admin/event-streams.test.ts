@@ -1,6 +1,8 @@
 /** Event streams before an admin of their resource: what waits and why; held, let go, ended; and nobody else's. */
+import { randomUUID } from 'node:crypto'
 import { addSeconds, instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId, ResourceId } from '@drawbridge/core/tenant/ids'
+import { mostReceiversListed } from '@drawbridge/store/notice-receipts'
 import { insertNotices } from '@drawbridge/store/notices'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
@@ -76,6 +78,32 @@ it('an admin sees how far behind each stream is, and none of its secrets', async
   const { body: polled } = await poll()
   await asReceiver('POST', `streams/${stream}/poll`, { ack: Object.keys(polled.sets), maxEvents: 0 })
   expect((await call('GET', streams())).body.streams[0]).toMatchObject({ waiting: 0, oldestWaitingAt: null })
+})
+
+it('of an event that very many had to hear, a receipt lists those of the resource that is asked for, first who has acknowledged, and counts all', async () => {
+  const eventId = randomUUID()
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at) VALUES ($1, $2, 'admin', 'subject', 'grace', 'test', $3, $3)`,
+    [acme.tenantId, eventId, new Date()],
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at, acknowledged_at)
+     SELECT $1, $2, gen_random_uuid(), resource, lpad(n::text, 4, '0'), $3::timestamptz, CASE WHEN n = $4 THEN $3::timestamptz END
+       FROM unnest(ARRAY['https://a.example', 'https://b.example']) AS resource, generate_series(1, $4::int) AS n`,
+    [acme.tenantId, eventId, new Date(), mostReceiversListed + 1],
+  )
+  const listed = async (query: string) => {
+    const { revocations } = (await call('GET', `/tenants/acme/revocations?receivers=true${query}`)).body
+    const { due, acknowledged, receivers } = revocations.find((one: any) => one.eventId === eventId)
+    const resources = [...new Set(receivers.map(({ resource }: any) => resource))]
+    return { due, acknowledged, listed: receivers.length, resources, isHeard: receivers.some((one: any) => one.acknowledgedAt !== null) }
+  }
+  const counts = { due: 2 * (mostReceiversListed + 1), acknowledged: 2, listed: mostReceiversListed }
+  expect(await listed('')).toEqual({ ...counts, resources: ['https://a.example'], isHeard: false })
+  expect(await listed('&resource=https://b.example')).toEqual({ ...counts, resources: ['https://b.example'], isHeard: true })
+  expect(await listed('&resource=https://c.example')).toEqual({ ...counts, listed: 0, resources: [], isHeard: false })
 })
 
 it('what an operator holds its receiver is told of and cannot let go; nothing is lost meanwhile', async () => {

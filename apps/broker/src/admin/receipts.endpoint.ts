@@ -78,11 +78,16 @@ const receipts = adminList({
     until: moment.describe('Received before'),
     matched: flag.optional().describe('false: the alarms'),
     receivers: flag.optional().describe(`true: with each guard instance, at most ${mostReceiversListed} an event`),
+    resource: z
+      .string()
+      .max(2048)
+      .optional()
+      .describe('With receivers: those of this resource server alone, first who has acknowledged. The counts stay those of all'),
   },
   read: (http, deps, page) => {
     const { id } = tenantOf(http)
-    const { since, until, matched, receivers = false } = http.asked
-    const filter: ReceiptFilter = { since, until, matched, withReceivers: receivers }
+    const { since, until, matched, receivers = false, resource } = http.asked
+    const filter: ReceiptFilter = { since, until, matched, withReceivers: receivers, resource }
     return inTenant(deps.database, id, (db) => listRevocationReceipts(db, id, filter, page))
   },
   show: showReceipt,

@@ -181,6 +181,31 @@ describe('a copy at a tenant', () => {
     expect([await adopt(), (await told()).length]).toEqual([200, 2])
   })
 
+  it('that made room stays over, whatever its client says of itself afterwards; when the registration ends the copies that live end with it', async () => {
+    const client = await register()
+    for (const company of ['acme', 'globex']) expect((await authorize(client, company)).status).toBe(303)
+    const roomMadeAt = '2026-01-02T03:04:05.000Z'
+    const isCopy = "client_id = $1 AND issuer_id IN (SELECT id FROM issuers WHERE kind = 'front_member')"
+    await rowsOf(world, `UPDATE clients SET unregistered_at = $2 WHERE ${isCopy} AND tenant_id = $3`, [
+      ...[client.client_id, roomMadeAt, world.acme.tenantId],
+    ])
+    const copiesOfIt = async () =>
+      (
+        await rowsOf<{ acme: boolean; uris: number; over: Date | null }>(
+          world,
+          `SELECT tenant_id = $2 AS acme, cardinality(redirect_uris) AS uris, unregistered_at AS over FROM clients WHERE ${isCopy} ORDER BY acme DESC`,
+          [client.client_id, world.acme.tenantId],
+        )
+      ).map(({ acme, uris, over }) => ({ acme, uris, over: over === null ? null : new Date(over).toISOString() }))
+    const replaced = await replace(client, 'https://client.example/other')
+    expect(await copiesOfIt()).toEqual([
+      { acme: true, uris: 2, over: roomMadeAt },
+      { acme: false, uris: 2, over: null },
+    ])
+    expect((await send('DELETE', `/register/${client.client_id}`, undefined, replaced.registration_access_token)).status).toBe(204)
+    expect((await copiesOfIt()).map(({ over }) => over)).toEqual([roomMadeAt, new Date(now).toISOString()])
+  })
+
   it('is not made where the tenant lets none like it in: by a closed way, or for want of a statement', async () => {
     const client = await register()
     await configure({ dynamic: false })

@@ -2,11 +2,13 @@
  * Where an IdP says that everything of a person must end: Global Token Revocation, which Okta calls Universal Logout.
  *
  * What is answered 204 has happened: the id of the JWT is entered in the transaction that raises the barrier. From then on nothing that was
- * issued to her works, and only a sign-in that is newer counts (docs/adr/0013).
+ * issued to her works, and only a sign-in that is newer counts (docs/adr/0013). The same request again, whose answer was lost, hears what the first
+ * one did, and nothing is done twice; the same JWT with anybody else in the body is refused.
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { signalErrors } from '@drawbridge/core/signals/error'
 import { parseSubjectIdentifier, type SubjectIdentifier } from '@drawbridge/core/signals/subject-identifier'
+import { type AnsweredRevocation, type AskedRevocation, findAnswer, rememberAnswer } from '@drawbridge/store/answered-revocations'
 import type { Unheard } from '@drawbridge/store/refused-security-events'
 import { believeOnceHere, forgetBelieved } from '@drawbridge/store/replays'
 import { alarmTaken, type NamedPerson, type TakenAway, takeAway } from '@drawbridge/store/signals'
@@ -51,8 +53,10 @@ export const globalTokenRevocationEndpoint = endpoint({
     if (busy) return busy
     if (!person.ok) return refuse(deps, person.error)
     const taken = await revoke(http, deps, { connection, token: token.value, person: person.value })
-    if (taken !== 'replayed') noteBelieved(deps, http)
-    if (taken === 'replayed' || taken.outcome !== 'full') return answer(deps, taken)
+    if ('again' in taken) return answerAgain(deps, taken)
+    noteBelieved(deps, http)
+    const { outcome, isMass } = taken
+    if (outcome !== 'full') return answer(deps, outcome, isMass)
     await noteFull(http, deps, connection, unheardOf(token.value, person.value))
     return refuse(deps, { reason: 'unmatched_signals_full', detail: { retryAfterSeconds: fullRetrySeconds } })
   },
@@ -96,26 +100,39 @@ type Revocation = {
   readonly person: NamedPerson
 }
 
-function revoke(http: HttpRequest, deps: BrokerDeps, { connection, token, person }: Revocation): Promise<TakenAway | 'replayed'> {
+/** The JWT has been believed before. `undefined`: of another person. */
+type Repeated = { readonly again: AnsweredRevocation | undefined }
+
+function revoke(http: HttpRequest, deps: BrokerDeps, { connection, token, person }: Revocation): Promise<TakenAway | Repeated> {
   const { tenant, id: connectionId } = connection
   const at = { tenant: tenant.id, connectionId, now: deps.clock.now(), requestId: http.requestId }
+  const asked: AskedRevocation = { connectionId, id: token.id, person, until: token.replayableUntil }
   return inTenant(deps.database, tenant.id, async (db) => {
     const replay = { scopeId: connectionId, kind: endsAll, id: token.id, expiresAt: token.replayableUntil }
-    if (!(await believeOnceHere(db, tenant.id, replay))) return 'replayed'
+    if (!(await believeOnceHere(db, tenant.id, replay))) return { again: await findAnswer(db, tenant.id, asked) }
     const taken = await takeAway(db, {
       ...{ ...at, person, deactivate: false, reason: endsAll, toldAt: undefined, newId: () => deps.random.uuid() },
     })
     if (taken.outcome === 'full') await forgetBelieved(db, tenant.id, replay)
+    else await rememberAnswer(db, tenant.id, asked, taken.outcome)
     await alarmTaken(db, at, taken)
     return taken
   })
 }
 
-function answer(deps: BrokerDeps, taken: TakenAway | 'replayed'): Answer {
-  if (taken === 'replayed') return refuse(deps, { reason: 'revocation_token_replayed' })
-  const { outcome, isMass } = taken
+function answer(deps: BrokerDeps, outcome: AnsweredRevocation, isMass: boolean): Answer {
   if (isMass) deps.metrics.count('drawbridge_mass_revocations_total')
   deps.metrics.count('drawbridge_signals_total', { way: 'revocation', outcome: outcome === 'done' ? 'done' : 'unmatched' })
+  return tell(outcome)
+}
+
+function answerAgain(deps: BrokerDeps, { again }: Repeated): Answer {
+  if (again === undefined) return refuse(deps, { reason: 'revocation_token_replayed' })
+  deps.metrics.count('drawbridge_signals_total', { way: 'revocation', outcome: 'repeated' })
+  return tell(again)
+}
+
+function tell(outcome: AnsweredRevocation): Answer {
   if (outcome === 'done') return empty(204, { headers: { 'cache-control': 'no-store' } })
   return say({ reason: outcome === 'unknown' ? 'revocation_subject_unknown' : 'revocation_subject_ambiguous' })
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { heardOf, type Receipt, whetherHeardBy } from './drill-receipt.js'
+import { heardOf, isHeardBy, momentOf, type Receipt } from './drill-receipt.js'
 
 const [here, elsewhere] = ['https://mcp.example', 'https://another.example']
 const at = '2026-11-30T00:00:00.000Z'
 const receiver = (resource: string, acknowledgedAt: string | null = at) => ({ resource, instance: 'one', acknowledgedAt })
 const aReceipt = (over: Partial<Receipt>): Receipt => ({
-  ...{ targetId: 'her', deadAt: at, due: 1, acknowledged: 1, receivers: [receiver(here)] },
+  ...{ targetId: 'her', receivedAt: at, deadAt: at, due: 1, acknowledged: 1, receivers: [receiver(here)] },
   ...over,
 })
 
@@ -23,14 +23,22 @@ describe('what was heard of it', () => {
 })
 
 describe('whether the resource server itself has heard', () => {
-  it.each<[string, ReturnType<typeof whetherHeardBy>, Receipt | undefined]>([
-    ['its guard says so', 'heard', aReceipt({})],
-    ['its guard says so, among more than are listed', 'heard', aReceipt({ due: 2000, acknowledged: 2000 })],
-    ['another’s guard alone says so', 'unheard', aReceipt({ receivers: [receiver(elsewhere)] })],
-    ['its guard only lapsed', 'unheard', aReceipt({ acknowledged: 0, receivers: [receiver(here, null)] })],
-    ['its guard is not among those that are listed', 'unlisted', aReceipt({ due: 2, acknowledged: 2, receivers: [receiver(elsewhere)] })],
-    ['there is no receipt', 'unheard', undefined],
+  it.each<[string, boolean, Receipt | undefined]>([
+    ['its guard says so', true, aReceipt({})],
+    ['its guard says so, among more than are listed', true, aReceipt({ due: 2000, acknowledged: 2000 })],
+    ['another’s guard alone says so', false, aReceipt({ receivers: [receiver(elsewhere)] })],
+    ['its guard only lapsed', false, aReceipt({ acknowledged: 0, receivers: [receiver(here, null)] })],
+    ['none of it had to hear', false, aReceipt({ due: 2, acknowledged: 2, receivers: [] })],
+    ['what each did is kept no longer', false, aReceipt({ receivers: null })],
+    ['there is no receipt', false, undefined],
   ])('%s', (_, expected, receipt) => {
-    expect(whetherHeardBy(here, receipt)).toBe(expected)
+    expect(isHeardBy(here, receipt)).toBe(expected)
+  })
+})
+
+it('is found again by its moment, and nothing before or after that', () => {
+  expect(momentOf(aReceipt({ receivedAt: '2026-11-30T23:59:59.999Z' }))).toEqual({
+    since: '2026-11-30T23:59:59.999Z',
+    until: '2026-12-01T00:00:00.000Z',
   })
 })

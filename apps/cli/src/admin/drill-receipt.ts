@@ -3,8 +3,9 @@ import { z } from 'zod'
 
 export const receiptShape = z.object({
   targetId: z.string(),
+  receivedAt: z.iso.datetime(),
   deadAt: z.string().nullable(),
-  /** How many had to hear of it, and have said that they did. `receivers` lists the first of them alone, where there are very many. */
+  /** How many had to hear of it, and have said that they did: of all resource servers, while `receivers` lists those of the drilled one. */
   due: z.int(),
   acknowledged: z.int(),
   receivers: z.array(z.object({ resource: z.string(), instance: z.string(), acknowledgedAt: z.string().nullable() })).nullable(),
@@ -22,10 +23,11 @@ export function heardOf(receipt: Receipt | undefined): string {
     : `Every guard has acknowledged (${acknowledged}) or is waited for no longer (${due - acknowledged}): dead everywhere`
 }
 
-/** Whether a guard of this resource server has said that it heard. `unlisted`: nobody who is listed has, and not all of them are. */
-export function whetherHeardBy(resource: string, receipt: Receipt | undefined): 'heard' | 'unheard' | 'unlisted' {
-  const { due = 0, receivers } = receipt ?? {}
-  const listed = receivers ?? []
-  if (listed.some((one) => one.resource === resource && one.acknowledgedAt !== null)) return 'heard'
-  return listed.length < due ? 'unlisted' : 'unheard'
+/** Whether a guard of this resource server has said that it heard. Who has is listed first, however many there are. */
+export const isHeardBy = (resource: string, receipt: Receipt | undefined): boolean =>
+  receipt?.receivers?.some((one) => one.resource === resource && one.acknowledgedAt !== null) ?? false
+
+/** By which filters the receipt is found again, whatever else has ended in the tenant since. */
+export function momentOf({ receivedAt }: Receipt): { readonly since: string; readonly until: string } {
+  return { since: receivedAt, until: new Date(Date.parse(receivedAt) + 1).toISOString() }
 }

@@ -10,7 +10,7 @@ import { drillDomain } from '@drawbridge/core/revocation/drill'
 import { z } from 'zod'
 import type { AdminClient, Refused } from './admin-client.js'
 import type { Outcome, Run } from './command.js'
-import { heardOf, type Receipt, receiptShape, whetherHeardBy } from './drill-receipt.js'
+import { heardOf, isHeardBy, momentOf, type Receipt, receiptShape } from './drill-receipt.js'
 import { exitCodes } from './help.js'
 import { fillPath, resolveNames } from './make-call.js'
 
@@ -144,26 +144,21 @@ async function drill(place: Place, more: object, asked: Asked, takeAway: (of: Dr
   steps.push({ what: heardOf(receipt), milliseconds })
   const isOver = Number.isFinite(probed ?? 0) && Number.isFinite(milliseconds)
   // Who was asked itself has shown that it refuses, however it came to know. Of any other only its own guard can say so.
-  const heard = asked.probe === undefined ? whetherHeardBy(held.resource, receipt) : 'heard'
-  const isDead = isOver && heard === 'heard'
+  const isHeard = asked.probe !== undefined || isHeardBy(held.resource, receipt)
+  const isDead = isOver && isHeard
   const shown = steps.map(({ what, milliseconds: after }) => ({ what, milliseconds: Number.isFinite(after) ? after : null }))
   return {
     kind: 'done',
     answer: { tenant: place.tenant, by: asked.by, subjectId: held.subjectId, isDead, steps: shown, receivers: receipt?.receivers ?? [] },
-    says: isOver ? said[heard](held.resource) : late(asked),
+    says: isOver ? (isHeard ? 'Nothing of hers is left.' : unheard(held.resource)) : late(asked),
     ...(isDead ? {} : { exitCode: exitCodes.refused.code }),
   }
 }
 
 const late = ({ withinMs }: Asked): string =>
   `NOT dead everywhere within ${withinMs / 1000} seconds: drawbridge receipt list shows who has not answered.`
-const said = {
-  heard: () => 'Nothing of hers is left.',
-  unheard: (resource: string): string =>
-    `NOT dead at ${resource}: no guard of this resource listens, so it believes her access token until that ends. Start its guard, or ask it itself with --probe.`,
-  unlisted: (resource: string): string =>
-    `NOT SHOWN at ${resource}: more had to hear of it than a receipt lists, and no guard of this resource is among those. Ask it itself with --probe.`,
-}
+const unheard = (resource: string): string =>
+  `NOT dead at ${resource}: no guard of this resource listens, so it believes her access token until that ends. Start its guard, or ask it itself with --probe.`
 
 const opened = z.object({
   ...{ subjectId: z.string(), resource: z.string(), tokenEndpoint: z.url(), clientId: z.string(), redirectUri: z.string() },
@@ -213,12 +208,13 @@ async function untilRefused({ probe, withinMs }: Asked, { accessToken }: Drill, 
   return Number.POSITIVE_INFINITY
 }
 
-/** By the receipt of the event that named her. */
-async function untilDead({ client, tenant }: Place, { subjectId }: Drill, { withinMs }: Asked, elapsed: () => number) {
+/** By the receipt of the event that named her: among the newest at first, for it has just come, and from then on by its moment. */
+async function untilDead({ client, tenant }: Place, { subjectId, resource }: Drill, { withinMs }: Asked, elapsed: () => number) {
   let receipt: Receipt | undefined
   while (elapsed() < withinMs) {
+    const query = { receivers: 'true', resource, ...(receipt && momentOf(receipt)) }
     const listed = await client.list(fillPath('/tenants/{tenant}/revocations', { tenant }), {
-      ...{ member: 'revocations', query: { receivers: 'true' }, newestFirst: true, firstPageAlone: true },
+      ...{ member: 'revocations', query, newestFirst: true, firstPageAlone: true },
     })
     const receipts = listed.ok ? z.array(receiptShape).parse(listed.value) : []
     receipt = receipts.find(({ targetId }) => targetId === subjectId) ?? receipt

@@ -43,6 +43,7 @@ import type { Exchange, ExchangeContext } from '../exchange.js'
 import { type TokenSet, toldAcrOf } from '../issue-tokens.js'
 import { limitOfPerson } from '../limit-of-person.js'
 import { settleOneGrant } from '../settle-grant.js'
+import { isToldEnough } from '../told-enough.js'
 
 /** Configuration, claims or the grant may change again while they are being decided on; after this many rounds the client may try again. */
 const mostRounds = 5
@@ -82,13 +83,6 @@ export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, requ
   }
   return err({ reason: 'decision_unsettled' })
 }
-
-/**
- * What is refused on one grant is told of one client so often, and then refused without a line in the trail, which is kept for ever. It is not counted for
- * the person: whoever has a dead token of hers would keep her other agents out.
- */
-const isToldEnough = ({ http, tenant, client }: ExchangeContext, grantId: string): boolean =>
-  http.spend('refused_subject_token', `${tenant.id} ${grantId} ${client.issuerId} ${client.id}`) !== undefined
 
 /** All that needs no row of the grant. */
 function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: IdJagRequest): Result<Asked, Refused> {

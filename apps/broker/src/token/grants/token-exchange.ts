@@ -2,12 +2,15 @@
  * Grant type token-exchange: a resource server that was sent a person's access token gets one for another resource.
  *
  * Two statements at least. The first judges the grant behind the token and tells what policy needs; the second opens the new grant on exactly that.
- * Between them policy decides on the person, the client that acts and the resource that it wants, as of a login of that moment. Whatever is known of
- * the token is judged again in each round, by the keys and permissions of the configuration that the statement saw.
+ * Between them it is judged what may be asked for with it, and policy decides on the person, the client that acts and the resource that it wants, as of a
+ * login of that moment: in each round by the keys, permissions and rules of the configuration that the statement saw. So only what is alive is counted
+ * for the person, whatever becomes of it then.
  *
  * The key of a token that is bound to one is not proved here: it is the key of the person's client, and who exchanges the token is the resource
  * server that it was sent to. That one proves itself, and gets a token that is bound to a key of its own, so that the binding is never taken away.
  */
+
+import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { type ExchangePermission, findPermission } from '@drawbridge/core/oauth/exchange-permission'
 import { canBeNamed } from '@drawbridge/core/oauth/machine-subject'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
@@ -22,13 +25,13 @@ import type { ExchangeRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { GrantId, Scope } from '@drawbridge/core/tenant/ids'
 import { countUnclear } from '@drawbridge/runtime/unclear-rules'
-import { type ExchangeDecided, type ExchangedGrant, exchangeToken } from '@drawbridge/store/exchange-token'
+import { type ExchangeDecided, type ExchangedGrant, exchangeToken, type TokenExchanged } from '@drawbridge/store/exchange-token'
 import { groundOf } from '@drawbridge/store/parent-grant'
 import { evidenceOf } from '@drawbridge/store/redecision'
 import type { StoredResource } from '@drawbridge/store/tenant-configuration'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { claimSourcesOf } from '../../admission/claim-sources.js'
-import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
+import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
 import { findShut } from '../../clients/find-shut.js'
 import { namedAt } from '../../clients/subject-of-client.js'
@@ -36,10 +39,11 @@ import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
 import { auditRefusal } from '../audit-refusal.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
-import { issueTokens } from '../issue-tokens.js'
+import { issueTokens, type TokenSet } from '../issue-tokens.js'
 import { limitOfPerson } from '../limit-of-person.js'
 import { readAccessToken } from '../read-access-token.js'
 import { settleOneGrant } from '../settle-grant.js'
+import { isToldEnough } from '../told-enough.js'
 
 /** Configuration, claims or the grant may change again while they are being decided on; after this many rounds the client may try again. */
 const mostRounds = 5
@@ -56,39 +60,67 @@ type Refused = { readonly reason: TokenErrorReason }
 
 /** @spec RFC 8693 §2 */
 export const exchangeSubjectToken: Exchange<ExchangeRequest> = async (deps, known, request) => {
+  const first = judgeToken(deps, known, request)
+  if (!first.ok) return ifUnchanged(deps, known.client, first)
+  const subject = first.value
   let context = known
-  let seen: ExchangedGrant | undefined
+  let decided: ExchangeDecided | undefined
+  let [isCounted, isCountedForPerson] = [false, false]
   for (let round = 0; round < mostRounds; round += 1) {
     const { tenant, client, provenKey, http, now } = context
-    const asked = judgeRequest(deps, context, request)
-    if (!asked.ok) return refuseUnasked(deps, context, asked.error, round > 0)
-    const limited = round === 0 ? limitOfPerson(http, tenant, asked.value.subject.sub) : undefined
-    if (limited) return ifUnchanged(deps, client, err(limited))
-    const decided = seen === undefined ? ok(undefined) : decideOn(deps, context, { ...asked.value, grant: seen }, request)
-    if (!decided.ok) return refuseUnasked(deps, context, decided.error, true)
     const exchanged = await exchangeToken(onHotPath(deps.database), {
-      ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject: asked.value.subject, resource: asked.value.resource },
-      ...{ decided: decided.value, now, asked: { requestId: http.requestId, address: http.address } },
+      ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject, decided, isCounted },
+      ...{ now, asked: { requestId: http.requestId, address: http.address } },
     })
     if (exchanged.kind === 'client_changed') return 'client_changed'
-    if (exchanged.kind === 'refused') return err({ reason: exchanged.reason, detail: { why: exchanged.why ?? exchanged.reason } })
-    if (exchanged.kind === 'opened') {
-      const { grant, ancestors, expiresAt: grantExpiresAt } = exchanged
-      const accessTokenTtlSeconds = Math.ceil((grantExpiresAt - now) / 1000)
-      const confirmation = provenKey?.thumbprint
-      return ok(
-        await issueTokens(deps, tenant, {
-          ...{ grant, ancestors, scopes: grant.scopes, accessTokenTtlSeconds, confirmation },
-          ...{ grantExpiresAt, refreshToken: undefined, now },
-        }),
-      )
-    }
+    if (exchanged.kind === 'refused' || (exchanged.kind === 'refused_untold' && isToldEnough(context, exchanged.grantId)))
+      return err({ reason: exchanged.reason, detail: { why: exchanged.why ?? exchanged.reason } })
+    isCounted = true
+    if (exchanged.kind === 'refused_untold') continue
+    if (exchanged.kind === 'opened') return ok(await issue(deps, context, exchanged))
     const { grant } = exchanged
     context = { ...context, tenant: await deps.configuration.atVersion(tenant, grant.configuration_version) }
-    seen = grant.unsettled ? undefined : grant
-    if (grant.unsettled) await settle(deps, context, grant)
+    const decision = await decideOnLiving(deps, context, request, { grant, isCounted: isCountedForPerson })
+    if (!decision.ok) return decision
+    isCountedForPerson = true
+    decided = decision.value
   }
   return err({ reason: 'decision_unsettled' })
+}
+
+function issue(
+  deps: BrokerDeps,
+  { tenant, provenKey, now }: ExchangeContext,
+  { grant, ancestors, expiresAt: grantExpiresAt }: Extract<TokenExchanged, { kind: 'opened' }>,
+): Promise<TokenSet> {
+  const accessTokenTtlSeconds = Math.ceil((grantExpiresAt - now) / 1000)
+  return issueTokens(deps, tenant, {
+    ...{ grant, ancestors, scopes: grant.scopes, accessTokenTtlSeconds, confirmation: provenKey?.thumbprint },
+    ...{ grantExpiresAt, refreshToken: undefined, now },
+  })
+}
+
+/**
+ * What the statement that opens goes by; `undefined`: the grant was to be settled first. What is refused of a living token is counted for its person as
+ * what is allowed, before the trail, which is kept for ever, has a line of it. That the client is still the one that was proven, the statement has just said.
+ */
+async function decideOnLiving(
+  deps: BrokerDeps,
+  context: ExchangeContext,
+  request: ExchangeRequest,
+  { grant, isCounted }: { readonly grant: ExchangedGrant; readonly isCounted: boolean },
+): Promise<Result<ExchangeDecided | undefined, JsonRefusal>> {
+  const { tenant, http } = context
+  const asked = judgeRequest(deps, context, request)
+  if (!asked.ok && asked.error.of === undefined) return err({ reason: asked.error.reason })
+  const limited = isCounted ? undefined : limitOfPerson(http, tenant, String(grant.subject_id))
+  if (limited) return err(limited)
+  if (asked.ok && grant.unsettled) {
+    await settle(deps, context, grant)
+    return ok(undefined)
+  }
+  const decided = asked.ok ? decideOn(deps, context, { ...asked.value, grant }, request) : asked
+  return decided.ok ? decided : refuseOf(deps, context, decided.error)
 }
 
 const settle = (deps: BrokerDeps, { tenant, http, now }: ExchangeContext, grant: ExchangedGrant): Promise<void> =>
@@ -96,18 +128,25 @@ const settle = (deps: BrokerDeps, { tenant, http, now }: ExchangeContext, grant:
     ...{ grantId: grant.grant_id, configurationVersion: grant.configuration_version, now, requestId: http.requestId },
   })
 
-/** All that needs no row of the grant. What was no token of ours leaves no line: anybody may send it. */
-function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: ExchangeRequest): Result<Asked, Refusal> {
-  const { tenant, client, now } = context
+/** All that is known of the token without its row. What was no token of ours leaves no line: anybody may send it. */
+function judgeToken(deps: BrokerDeps, { tenant, client, now }: ExchangeContext, request: ExchangeRequest): Result<SubjectToken, Refused> {
   if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
   if (!canBeNamed(client.id, namedAt(tenant))) return err({ reason: 'client_named_like_person' })
+  const read = readAccessToken(deps, tenant, request.subjectToken)
+  const subject = read && readSubjectToken(read, now)
+  return subject === undefined ? err({ reason: 'subject_token_unknown' }) : ok(subject)
+}
+
+/** Whether the tenant lets this client have what it asks for with the token. */
+function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: ExchangeRequest): Result<Asked, Refusal> {
+  const { tenant, client } = context
   const shut = findShut(tenant, client)
   if (shut) return err(shut)
   const missing = findMissingProof(context, tenant)
   if (missing) return err(missing as Refused)
-  const read = readAccessToken(deps, tenant, request.subjectToken)
-  const subject = read && readSubjectToken(read, now)
-  if (subject === undefined) return err({ reason: 'subject_token_unknown' })
+  const read = judgeToken(deps, context, request)
+  if (!read.ok) return read
+  const subject = read.value
   const resource = findTarget(tenant, request.targets)
   const asked = { client: client.id, from: subject.audience, issuedTo: subject.clientId }
   const permission = resource && findPermission(tenant.tokenExchange, { ...asked, to: resource.identifier })
@@ -140,6 +179,7 @@ function decideOn(
   const decision = decideExchange(ground, { ...evidenceOf(grant), scopes: left.value, createdAt: grant.given_at }, moment)
   return ok({
     ...groundOf(tenant.configurationVersion, grant),
+    resource,
     scopes: decision.kind === 'allow' ? decision.scopes : left.value,
     ...toStored(deps, permission, decision),
   })
@@ -161,21 +201,8 @@ function toStored(
   }
 }
 
-/**
- * Before any statement has judged it: stands only if the client is still the one that was proven. What is refused of a token of hers is counted for her as what is
- * allowed, before the trail, which is kept for ever, has a line of it.
- */
-async function refuseUnasked(
-  deps: BrokerDeps,
-  context: ExchangeContext,
-  { reason, of }: Refusal,
-  isCounted: boolean,
-): Promise<Acted<never>> {
-  const limited = of === undefined || isCounted ? undefined : limitOfPerson(context.http, context.tenant, of.sub)
-  const refused = await ifUnchanged<never>(deps, context.client, err(limited ?? { reason }))
-  if (of !== undefined && limited === undefined && refused !== 'client_changed') {
-    const detail = { from: of.grantId, issuedTo: of.clientId, resource: of.audience }
-    await auditRefusal(deps, context, { kind: 'token_exchange_refused', reason, detail })
-  }
-  return refused
+async function refuseOf(deps: BrokerDeps, context: ExchangeContext, { reason, of }: Refusal): Promise<Result<never, JsonRefusal>> {
+  const detail = of && { from: of.grantId, issuedTo: of.clientId, resource: of.audience }
+  if (detail) await auditRefusal(deps, context, { kind: 'token_exchange_refused', reason, detail })
+  return err({ reason })
 }

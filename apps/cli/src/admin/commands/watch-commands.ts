@@ -246,6 +246,7 @@ const trails: readonly AdminCommand[] = [
       until: { kind: 'text', says: 'received before it' },
       matched: { kind: 'text', says: 'false: the alarms, which named nobody', choices: ['true', 'false'] },
       receivers: { kind: 'switch', says: 'with each guard instance that had to hear, for 90 days', value: 'true' },
+      resource: { kind: 'text', says: 'with --receivers: of this resource server alone, first who has acknowledged' },
       all,
     },
     call: { method: 'GET', path: '/tenants/{tenant}/revocations' },
