@@ -80,14 +80,15 @@ async function printTimes(laboratory: Laboratory, processes: Processes): Promise
         found.tokensPerSecond.toFixed(0),
         ...times(found.answered),
         ...times(found.first),
+        ...times(found.each).slice(0, 2),
         ...times(found.last),
         [found.cpuMs.broker, found.cpuMs.worker, found.cpuMs.database, found.cpuMs.guards].map((ms) => ms.toFixed(0)).join(' + '),
       ])
       console.error(`    load average ${loadavg()[0]?.toFixed(1)}`)
     }
   printTable(
-    `From SCIM PATCH active=false, one person after the other (ms: p50, p99, longest; aims for all guards: 100, 1000; CPU for each: broker + worker + PostgreSQL + guards)`,
-    ['guards', 'tokens/s', 'answered', 'p99', 'max', 'first guard', 'p99', 'max', 'all guards', 'p99', 'max', 'CPU'],
+    `From SCIM PATCH active=false, one person after the other (ms: p50, p99, longest; aims: 100, 1000; CPU for each: broker + worker + PostgreSQL + guards)`,
+    ['guards', 'tokens/s', 'answered', 'p99', 'max', 'first guard', 'p99', 'max', 'any guard', 'p99', 'all guards', 'p99', 'max', 'CPU'],
     rows,
   )
 }

@@ -3,7 +3,7 @@ import { codeOf, comeHome, expectRedirect, goOut, redeem, signInAtIdp } from './
 import { connections, type Sender, type Workload } from './closed-loop.js'
 import type { Laboratory } from './laboratory.js'
 
-const fullSize = { warmUp: 100, perRound: 300 } as const
+const fullSize = { warmUp: 1000, perRound: 300 } as const
 const trialSize = { warmUp: 16, perRound: 16 } as const
 
 export const loginSize = (isTrial: boolean) => (isTrial ? trialSize : fullSize)

@@ -2,7 +2,7 @@
  * Time to dead: from the moment before the directory's PATCH active=false is sent until each of many guards refuses the person's token,
  * idle and beside a load of tokens. The guards run in this process, each with a stream of its own, as replicas would.
  *
- * A guard is asked once it has been told something, and then until it refuses: asking a hundred of them all the time would measure the asking.
+ * A guard is asked once it has taken in what it was told, which it has when it polls again: asking a hundred of them all the time would measure the asking.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { createGuard, type Guard } from '@drawbridge/guard/create-guard'
@@ -13,7 +13,6 @@ import { cpuMsOf } from './process-figures.js'
 import { aPerson, deactivate, type Person } from './take-away.js'
 
 const giveUpMs = 20_000
-const guardsToldWithin = 5
 
 export type TimeToDead = {
   readonly guards: number
@@ -21,8 +20,9 @@ export type TimeToDead = {
   readonly events: number
   /** Milliseconds until the directory had its answer, which is sent after the barrier's commit. */
   readonly answered: readonly number[]
-  /** Until the first guard refused, and until the last did. */
+  /** Until the first guard refused, until each did, and until the last did. */
   readonly first: readonly number[]
+  readonly each: readonly number[]
   readonly last: readonly number[]
   /** Tokens per second that were issued meanwhile. */
   readonly tokensPerSecond: number
@@ -35,6 +35,7 @@ export type CpuOf<Value> = { readonly broker: Value; readonly worker: Value; rea
 type Processes = { readonly broker: number; readonly worker: number }
 
 type Listening = { readonly guard: Guard; hasNews: boolean }
+type Took = { readonly answered: number; readonly each: readonly number[] }
 type Measuring = {
   readonly laboratory: Laboratory
   readonly processes: Processes
@@ -52,7 +53,7 @@ export async function measureTimeToDead(measuring: Measuring): Promise<TimeToDea
   const listening = await startGuards(laboratory, guards)
   const load = startLoad(laboratory, lanes)
   try {
-    const took: { answered: number; first: number; last: number }[] = []
+    const took: Took[] = []
     const before = readCpu(laboratory, processes)
     for (const person of people) took.push(await untilDead(laboratory, listening, person))
     await sleep(settleMs)
@@ -62,8 +63,9 @@ export async function measureTimeToDead(measuring: Measuring): Promise<TimeToDea
       ...{ guards, events, tokensPerSecond: issued },
       load: lanes === 0 ? 'idle' : `tokens, ${lanes} connections`,
       answered: took.map(({ answered }) => answered),
-      first: took.map(({ first }) => first),
-      last: took.map(({ last }) => last),
+      first: took.map(({ each }) => Math.min(...each)),
+      each: took.flatMap(({ each }) => each),
+      last: took.map(({ each }) => Math.max(...each)),
       cpuMs: perEvent(before, after, events),
     }
   } finally {
@@ -93,10 +95,9 @@ async function startGuards({ tenant, issuer }: Laboratory, count: number): Promi
       toolScopes: {},
       onDeaf: 'refuse',
       instance: `bench-${index}`,
-      fetch: async (...request) => {
-        const answer = await fetch(...request)
+      fetch: (...request) => {
         if (of.one !== undefined) of.one.hasNews = true
-        return answer
+        return fetch(...request)
       },
     })
     of.one = { guard, hasNews: false }
@@ -107,7 +108,7 @@ async function startGuards({ tenant, issuer }: Laboratory, count: number): Promi
   return listening
 }
 
-async function untilDead(laboratory: Laboratory, listening: readonly Listening[], person: Person) {
+async function untilDead(laboratory: Laboratory, listening: readonly Listening[], person: Person): Promise<Took> {
   const authorization = `Bearer ${person.accessToken}`
   const refuses = async ({ guard }: Listening): Promise<boolean> => !(await guard.check(authorization)).ok
   for (const one of listening.slice(0, 1)) if (await refuses(one)) throw new Error('a guard refused before anything was taken away')
@@ -118,20 +119,21 @@ async function untilDead(laboratory: Laboratory, listening: readonly Listening[]
   const asking = deactivate(laboratory, person).then(() => {
     answered = elapsed()
   })
-  let alive = [...listening]
-  let first = Number.NaN
-  while (alive.length > 0) {
-    const told = alive.filter(({ hasNews }) => hasNews)
-    const dead = new Set<Listening>()
-    for (const one of told) if (await refuses(one)) dead.add(one)
-    if (dead.size > 0 && Number.isNaN(first)) first = elapsed()
-    alive = alive.filter((one) => !dead.has(one))
-    if (elapsed() > giveUpMs) throw new Error(`${alive.length} of ${listening.length} guards still believed after ${giveUpMs / 1000} s`)
-    await (told.length > 0 && listening.length > guardsToldWithin ? nextTurn() : sleep(1))
+  const alive = new Set(listening)
+  const each: number[] = []
+  while (alive.size > 0) {
+    const told = [...alive].filter(({ hasNews }) => hasNews)
+    for (const one of told) {
+      one.hasNews = false
+      if (!(await refuses(one))) continue
+      alive.delete(one)
+      each.push(elapsed())
+    }
+    if (elapsed() > giveUpMs) throw new Error(`${alive.size} of ${listening.length} guards still believed after ${giveUpMs / 1000} s`)
+    await (told.length > 0 ? nextTurn() : sleep(1))
   }
-  const last = elapsed()
   await asking
-  return { answered, first, last }
+  return { answered, each }
 }
 
 /** Tokens by `client_credentials`, each lane one after the other, until it is stopped; answers how many a second that were. */
