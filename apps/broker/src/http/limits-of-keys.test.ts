@@ -1,6 +1,6 @@
 /**
  * What is asked with the keys that a vendor or a company gives out: of the admin API each key is counted, and those of one company together; of a directory each of
- * its tokens, by what it does. Whoever has used up one of them is refused with Retry-After, and nobody else is.
+ * its tokens, by what it does, and those of one company together. Whoever has used up one of them is refused with Retry-After, and nobody else is.
  */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { directoryOf } from '../../test/a-directory.js'
 import { aLimitedBroker, type Limited, type Spent } from '../../test/a-limited-broker.js'
 import { brokerEndpoints } from '../app.js'
-import type { RateLimitName } from './rate-limit.js'
+import { type RateLimitName, rateLimits } from './rate-limit.js'
 
 let now: Instant = instant(Date.UTC(2026, 10, 29))
 let fixture: TestDatabase
@@ -120,6 +120,14 @@ describe('the admin API', () => {
   })
 })
 
+it.each(['read', 'create', 'create_gone', 'change', 'removal'] as const)(
+  'one token has used up its own limit of %s long before that of its company',
+  (what) => {
+    const [own, all] = [rateLimits[`scim_${what}`], rateLimits[`scim_${what}_tenant`]]
+    expect([all.perSecond >= 4 * own.perSecond, all.burst >= 4 * own.burst]).toEqual([true, true])
+  },
+)
+
 describe('a directory', () => {
   const users = '/t/acme/scim/v2/Users'
   const rows: readonly (readonly [method: string, path: string, ofAddress: RateLimitName, ofToken: RateLimitName])[] = [
@@ -131,13 +139,13 @@ describe('a directory', () => {
     ['POST', '/t/acme/scim/v2/Bulk', 'scim_address', 'scim_change'],
   ]
   it.each(rows)(
-    '%s %s counts the address of one whom nobody knows, and each token for itself',
+    '%s %s counts the address of one whom nobody knows, each token for itself, and all of one company',
     async (method, path, ofAddress, ofToken) => {
       expect(namesOf(await spentBy('x'.repeat(40), path, method))).toEqual([ofAddress])
       await ask(tokens.acme, path, method)
       // Known from now on, he counts for himself alone.
       const spent = await spentBy(tokens.acme, path, method)
-      expect(namesOf(spent)).toEqual(['scim_proven', ofToken])
+      expect(namesOf(spent)).toEqual(['scim_proven', ofToken, `${ofToken}_tenant`])
       for (const name of [ofToken, 'scim_proven'] as const) {
         useUp(spent, name)
         const answered = await ask(tokens.acme, path, method)
@@ -146,6 +154,13 @@ describe('a directory', () => {
         expect((await ask(tokens['acme too'], path, method)).status).not.toBe(429)
         expect((await ask(tokens.globex, path.replace('acme', 'globex'), method)).status).not.toBe(429)
       }
+      useUp(spent, `${ofToken}_tenant` as RateLimitName)
+      const answered = await ask(tokens['acme too'], path, method)
+      expect(answered).toEqual(refused)
+      expect(answered.retryAfter).toBeGreaterThan(0)
+      const [otherMethod, otherPath] = ofToken === 'scim_removal' ? ['GET', users] : ['DELETE', `${users}/x`]
+      expect((await ask(tokens['acme too'], otherPath, otherMethod)).status).not.toBe(429)
+      expect((await ask(tokens.globex, path.replace('acme', 'globex'), method)).status).not.toBe(429)
     },
   )
 })

@@ -37,6 +37,15 @@ export const rateLimits = {
   scim_proven: { perSecond: 1000, burst: 30_000 },
   /** Newcomers who are told of as gone: whoever signed in before her directory told of her goes by it, and a directory that begins has very many. */
   scim_create_gone: { perSecond: 100, burst: 2000 },
+  /**
+   * The same of all directories of one company together: five times what one token may, so that one that was stolen leaves room for the others, and removals by
+   * themselves here, too. A company may have hundreds of connections, and tokens of each.
+   */
+  scim_read_tenant: { perSecond: 500, burst: 10_000 },
+  scim_create_tenant: { perSecond: 500, burst: 10_000 },
+  scim_change_tenant: { perSecond: 500, burst: 20_000 },
+  scim_removal_tenant: { perSecond: 500, burst: 50_000 },
+  scim_create_gone_tenant: { perSecond: 500, burst: 10_000 },
   /** Answers with more members than are named, for each token: of a hundred thousand they are some twenty megabytes, held for whoever reads slowly. */
   scim_many_members: { perSecond: 1 / 2, burst: 20 },
   /** Changes that a token may not make, of which the trail has a line each: whoever has one that only reads writes no more of them, and is refused all the same. */

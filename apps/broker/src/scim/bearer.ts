@@ -19,7 +19,7 @@ import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { isProvenLately, noteProven, noteUnproven, type Presenting, presentedKey } from '../http/proven-callers.js'
 import type { ResolvedTenant } from '../http/tenant.js'
-import { scimLimitOf } from './limit.js'
+import { scimLimitOf, spendScim } from './limit.js'
 import { refuseScim } from './scim-answer.js'
 
 const bearer = /^Bearer +([A-Za-z0-9_.-]{20,4096})$/i
@@ -48,9 +48,9 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   }
   noteProven(deps, http, found.value.tokenId)
   const { connectionId, tokenId, scope } = found.value
-  const busy = http.spend(scimLimitOf(http), tokenId)
-  if (busy) return err(busy)
   const { id: tenant } = tenantOf(http)
+  const busy = spendScim(http, scimLimitOf(http), { tokenId, tenant })
+  if (busy) return err(busy)
   const connection = tenantOf(http).connection(connectionId)
   const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined
   const link = connection?.configuration.ok ? subjectLinkOf(connection.configuration.value) : undefined

@@ -3,18 +3,40 @@
  * leaves it without room. Nor do those leave it without room whom a directory creates as gone, very many when it begins: they, too, may take away, and have
  * limits of their own. A directory that is told to wait sends again, so that none is lost; it is told when.
  */
+import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { RateLimitName } from '../http/rate-limit.js'
+import type { ScimBearer } from './bearer.js'
 
-export type ScimLimit = Extract<RateLimitName, `scim_${string}`>
+/** Of one token. */
+export type ScimLimit = Exclude<Extract<RateLimitName, `scim_${string}`>, `${string}_tenant`>
 
-export function scimLimitOf({ method, path, json }: Pick<HttpRequest, 'method' | 'path' | 'json'>): ScimLimit {
+/** Of what has to do with people and groups all tokens of a company spend together, too. */
+type ScimLimitOfAll = Extract<ScimLimit, 'scim_read' | `scim_create${'' | '_gone'}` | 'scim_change' | 'scim_removal'>
+
+export function scimLimitOf({ method, path, json }: Pick<HttpRequest, 'method' | 'path' | 'json'>): ScimLimitOfAll {
   if (method === 'DELETE') return 'scim_removal'
   if (method === 'GET' || path.endsWith('/.search')) return 'scim_read'
   const isGone = json.ok && saysGone(json.value)
   if (method === 'POST' && !path.endsWith('/Bulk')) return isGone ? 'scim_create_gone' : 'scim_create'
   return isGone ? 'scim_removal' : 'scim_change'
 }
+
+const together = {
+  scim_read: 'scim_read_tenant',
+  scim_create: 'scim_create_tenant',
+  scim_create_gone: 'scim_create_gone_tenant',
+  scim_change: 'scim_change_tenant',
+  scim_removal: 'scim_removal_tenant',
+} as const satisfies Record<ScimLimitOfAll, RateLimitName>
+const isOfAll = (limit: ScimLimit): limit is ScimLimitOfAll => Object.hasOwn(together, limit)
+
+/** Of the token first: what it is refused by itself takes nothing from the others of its company. */
+export const spendScim = (
+  { spend }: Pick<HttpRequest, 'spend'>,
+  limit: ScimLimit,
+  { tokenId, tenant }: Pick<ScimBearer, 'tokenId' | 'tenant'>,
+): Answer | undefined => spend(limit, tokenId) ?? (isOfAll(limit) ? spend(together[limit], tenant) : undefined)
 
 /** Deeper than any body of SCIM nests what matters here: Bulk, its data, a PATCH in it, the value of an operation. */
 const deepest = 8

@@ -10,6 +10,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { ScimBearer } from './bearer.js'
+import { spendScim } from './limit.js'
 import type { Condition, ScimContext } from './resource-kind.js'
 import { refuseScim, scimBaseUrl } from './scim-answer.js'
 
@@ -17,7 +18,7 @@ export const contextOf = (http: Pick<HttpRequest<unknown, ScimBearer>, 'caller' 
   deps,
   caller: http.caller,
   baseUrl: scimBaseUrl(http, deps),
-  mayTake: (limit) => http.spend(limit, http.caller.tokenId) === undefined,
+  mayTake: (limit) => spendScim(http, limit, http.caller) === undefined,
 })
 
 /** A parser of an endpoint, from one that only knows SCIM. */
