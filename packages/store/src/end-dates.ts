@@ -24,8 +24,9 @@ export type EndDateCaller = {
 }
 
 const keptEnd = keptStatement('UPDATE scim_users SET ends_at = $3 WHERE tenant_id = $1 AND id = $2 AND ends_at IS DISTINCT FROM $3')
+/** Whichever is named has no barrier yet, though it was named before and had one: what was opened when it had been taken back is not below that. */
 const keptEndOfSubject = keptStatement(
-  'UPDATE subjects SET deactivates_at = $3 WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3',
+  'UPDATE subjects SET deactivates_at = $3, ended_for = NULL WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3',
 )
 
 export const endHasCome = 'the end that the directory named has come'

@@ -4,7 +4,7 @@ import type { SubjectId } from '@drawbridge/core/tenant/ids'
 import { endSubject, listEndedSubjectsAcrossTenants } from '@drawbridge/store/end-dates'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker
@@ -83,6 +83,38 @@ test('one that is past already when it is named is a barrier in that request, on
   expect(await toldOf(directory)).toEqual([told])
   await directory.call('PUT', `/Users/${id}`, ada('2027-01-15T08:00:00Z'))
   expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 3 }, [told, told]])
+})
+
+const ended = 'the end that the directory named has come, told: 1'
+
+describe.each(['now', 'at_next_refresh'] as const)('where changes of claims count %s', (claimChanges) => {
+  async function aDirectoryOf(): Promise<Directory> {
+    const directory = await aDirectory()
+    await owner('UPDATE tenants SET claim_changes = $2 WHERE id = $1', [directory.tenant.tenantId, claimChanges])
+    return directory
+  }
+
+  test('one that was taken back and is named again as it was is a barrier again', async () => {
+    const directory = await aDirectoryOf()
+    const id = String((await directory.call('POST', '/Users', ada('2027-01-14'))).body['id'])
+    expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 2 }, [ended]])
+    await directory.call('PUT', `/Users/${id}`, ada())
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivates_at: null })
+    await directory.call('PUT', `/Users/${id}`, ada('2027-01-14'))
+    expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 3 }, [ended, ended]])
+  })
+
+  test('one that was named of whom the directory kept out, and was taken back with that, is a barrier when it is named again', async () => {
+    const directory = await aDirectoryOf()
+    const id = String((await directory.call('POST', '/Users', ada())).body['id'])
+    await directory.call('PUT', `/Users/${id}`, { ...ada(), active: false })
+    await directory.call('PUT', `/Users/${id}`, { ...ada('2027-01-14'), active: false })
+    await directory.call('PUT', `/Users/${id}`, { ...ada(), active: true })
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivates_at: null, deactivated_at: null })
+    await directory.call('PUT', `/Users/${id}`, ada('2027-01-14'))
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 3 })
+    expect((await toldOf(directory)).toSorted()).toEqual(['the directory set active to false, told: 1', ended])
+  })
 })
 
 test('one that is to come in a second is no barrier yet', async () => {
