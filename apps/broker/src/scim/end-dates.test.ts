@@ -1,5 +1,5 @@
 /** The end of somebody's access that a directory names in advance: kept with the person, whoever came first, and a reason to decide again. */
-import { instant } from '@drawbridge/core/instant'
+import { addSeconds, instant } from '@drawbridge/core/instant'
 import type { SubjectId } from '@drawbridge/core/tenant/ids'
 import { endSubject, listEndedSubjectsAcrossTenants } from '@drawbridge/store/end-dates'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
@@ -129,6 +129,31 @@ test('whoever is made inactive together with an end that is past is told of once
   await directory.call('PUT', `/Users/${id}`, { ...ada('2020-01-01'), active: false })
   expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivated_at: new Date(broker.clock.at) })
   expect(await toldOf(directory)).toEqual(['the directory set active to false, told: 1'])
+})
+
+describe.each([
+  ['a later one', ada('2027-01-16')],
+  ['none', ada()],
+])('one that came while no worker raised its barrier', (another, user) => {
+  test(`is a barrier when the directory names ${another} in its place`, async () => {
+    const directory = await aDirectory()
+    const { tenant } = directory
+    const id = String((await directory.call('POST', '/Users', ada(new Date(broker.clock.at + 1000).toISOString()))).body['id'])
+    await owner('UPDATE subjects SET epoch = 7 WHERE id = $1', [tenant.subjectId])
+    broker.clock.at = addSeconds(broker.clock.at, 5)
+    await directory.call('PUT', `/Users/${id}`, user)
+    expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 8, deactivated_at: null }, [ended]])
+    await directory.call('PUT', `/Users/${id}`, ada('2027-01-20'))
+    expect(await toldOf(directory)).toEqual([ended])
+  })
+})
+
+test('one that came while no worker raised its barrier, and another past one in its place, are one barrier', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada(new Date(broker.clock.at + 1000).toISOString()))).body['id'])
+  broker.clock.at = addSeconds(broker.clock.at, 5)
+  await directory.call('PUT', `/Users/${id}`, ada('2027-01-01'))
+  expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 2 }, [ended]])
 })
 
 test('what is no date changes nothing and stands in the trail; without the setting nothing is read', async () => {
