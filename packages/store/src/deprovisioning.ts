@@ -28,6 +28,8 @@ export type Deprovisioned = {
   readonly matched: boolean
   /** The epoch below which everything of the target is dead; 0 when nothing matched. */
   readonly epoch: number
+  /** From then on nothing of the target is accepted: now, or later, where it was ended before by a clock that is ahead of this one. */
+  readonly barrierAt: Instant
 }
 
 /**
@@ -35,22 +37,24 @@ export type Deprovisioned = {
  * A person is kept out by each source that said so, until each has taken it back (`reinstate`).
  * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch. At the front the mark is the
  * tenant's own beside the vendor's, and each lifts her own alone (migration 0162). What makes the copies at the tenants follow hears who ended it (0182).
+ * Its time never goes back: each replica has its own clock, and evidence and foreign receivers were told of the later one.
  */
 const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
-  subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END,
+  subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = GREATEST(barrier_at, $3), deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END,
             deactivated_by = CASE WHEN NOT $4 THEN deactivated_by WHEN deactivated_at IS NULL THEN ARRAY[$7::text]
               WHEN $7 = ANY (deactivated_by) THEN deactivated_by ELSE deactivated_by || $7::text END
-            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
-  client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id, barrier_at`,
+  client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2),
+            barrier_at = GREATEST(barrier_at, (SELECT max(barrier_at) FROM clients WHERE tenant_id = $1 AND client_id = $2), $3),
             blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END,
             own_blocked_at = CASE WHEN $4 THEN coalesce(own_blocked_at, $3) ELSE own_blocked_at END
-            WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL AND set_config('drawbridge.ended_by', $7::text, true) IS NOT NULL RETURNING epoch`,
-  connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = $3, disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
-            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
-  tenant: `UPDATE tenants SET epoch = epoch + 1, barrier_at = $3, suspended_at = CASE WHEN $4 THEN coalesce(suspended_at, $3) ELSE suspended_at END
-            WHERE id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
+            WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL AND set_config('drawbridge.ended_by', $7::text, true) IS NOT NULL RETURNING epoch, barrier_at`,
+  connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = GREATEST(barrier_at, $3), disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id, barrier_at`,
+  tenant: `UPDATE tenants SET epoch = epoch + 1, barrier_at = GREATEST(barrier_at, $3), suspended_at = CASE WHEN $4 THEN coalesce(suspended_at, $3) ELSE suspended_at END
+            WHERE id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id, barrier_at`,
   grant: `UPDATE grants SET epoch = epoch + 1, revoked_at = coalesce(revoked_at, $3), revoked_reason = coalesce(revoked_reason, $5)
-            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $4::boolean IS NOT NULL RETURNING epoch, id`,
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $4::boolean IS NOT NULL RETURNING epoch, id, GREATEST(barrier_at, $3) AS barrier_at`,
 }
 
 /**
@@ -63,10 +67,10 @@ const holdsSomething = `EXISTS (SELECT 1 FROM clients c CROSS JOIN LATERAL (SELE
 
 const statementFor = (target: DeprovisioningTarget, isTold = 'true'): string => `
   WITH hit AS (${barriers[target]}),
-  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch, ${isTold} AS is_told FROM hit),
+  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch, coalesce(max(barrier_at), $3) AS barrier_at, ${isTold} AS is_told FROM hit),
   event AS (
     INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, told_at, received_at, barrier_at)
-    SELECT $1, $6::uuid, $7, '${target}', $2, $5, matched, $8, $3, $3 FROM barrier WHERE is_told
+    SELECT $1, $6::uuid, $7, '${target}', $2, $5, matched, $8, $3, barrier_at FROM barrier WHERE is_told
   ),
   audit AS (
     INSERT INTO audit_events (tenant_id, at, kind, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
@@ -82,7 +86,7 @@ const statementFor = (target: DeprovisioningTarget, isTold = 'true'): string => 
     FROM barrier WHERE matched AND is_told
     RETURNING id
   )
-  SELECT matched, epoch, (SELECT count(pg_notify('drawbridge_outbox', $1::text)) FROM entry) FROM barrier`
+  SELECT matched, epoch, barrier_at, (SELECT count(pg_notify('drawbridge_outbox', $1::text)) FROM entry) FROM barrier`
 
 const statements: Readonly<Record<DeprovisioningTarget, KeptStatement>> = {
   subject: keptStatement(statementFor('subject')),
@@ -104,23 +108,26 @@ const heldClient = keptStatement('SELECT 1 FROM clients WHERE tenant_id = $1 AND
 export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisioned> {
   const isByRegistration = event.source === 'registration' && event.target === 'client'
   if (isByRegistration) await db.query(heldClient, [event.tenant, event.targetId])
-  const result = await db.query<{ matched: boolean; epoch: number }>(isByRegistration ? clientByRegistration : statements[event.target], [
-    event.tenant,
-    event.targetId,
-    toTimestamp(event.now),
-    event.deactivate ?? false,
-    event.reason,
-    event.eventId,
-    event.source,
-    event.toldAt === undefined ? null : toTimestamp(event.toldAt),
-    event.requestId ?? null,
-    event.isShut ?? false,
-  ])
+  const result = await db.query<{ matched: boolean; epoch: number; barrier_at: Instant }>(
+    isByRegistration ? clientByRegistration : statements[event.target],
+    [
+      event.tenant,
+      event.targetId,
+      toTimestamp(event.now),
+      event.deactivate ?? false,
+      event.reason,
+      event.eventId,
+      event.source,
+      event.toldAt === undefined ? null : toTimestamp(event.toldAt),
+      event.requestId ?? null,
+      event.isShut ?? false,
+    ],
+  )
   const row = result.rows[0]
   if (event.target === 'subject' && event.deactivate === true && row?.matched === true) await forgetLogins(db, event)
   if (event.target === 'connection' && row?.matched === true) await endTrustsInIt(db, event)
   if (event.target === 'grant' && row?.matched === true) await forgetConsentOfGrant(db, event.tenant, event.targetId)
-  return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0 }
+  return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0, barrierAt: row?.barrier_at ?? event.now }
 }
 
 const forgottenLogins = keptStatement('DELETE FROM recorded_logins WHERE tenant_id = $1 AND subject_id = $2')
