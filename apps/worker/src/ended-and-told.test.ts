@@ -47,7 +47,7 @@ it('the job raises the barrier, the outbox has it told, and a guard that believe
     await endSubjects(deps())
     const told = await entries()
     expect(told.map(({ tenant_id: tenant, payload }) => ({ tenant, ...payload }))).toMatchObject([
-      { tenant: world.acme.tenantId, target: 'subject', epoch: 2, deactivated: false },
+      { tenant: world.acme.tenantId, target: 'subject', epoch: 2, deactivated: true },
     ])
     await tell(told)
 

@@ -19,6 +19,8 @@ export type Deprovision = DeprovisioningEvent & {
   readonly requestId: string | undefined
   /** Also shut the door: `deactivated_at` of a subject, `blocked_at` of a client, `disabled_at`, `suspended_at`. Without it only what exists dies. */
   readonly deactivate?: boolean
+  /** Something else has shut the door, and it is told so: an end date that has come. */
+  readonly isShut?: boolean
 }
 
 export type Deprovisioned = {
@@ -80,7 +82,7 @@ const statementFor = (target: DeprovisioningTarget, isTold = 'true'): string => 
   ),
   entry AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
-    SELECT $1, 'revoke', jsonb_build_object('eventId', $6::text, 'target', '${target}', 'targetId', $2::text, 'epoch', epoch, 'deactivated', $4::boolean), $3
+    SELECT $1, 'revoke', jsonb_build_object('eventId', $6::text, 'target', '${target}', 'targetId', $2::text, 'epoch', epoch, 'deactivated', $4::boolean OR $10::boolean), $3
     FROM barrier WHERE matched AND is_told
     RETURNING id
   )
@@ -118,6 +120,7 @@ export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisi
       event.source,
       event.toldAt === undefined ? null : toTimestamp(event.toldAt),
       event.requestId ?? null,
+      event.isShut ?? false,
     ],
   )
   const row = result.rows[0]
@@ -192,29 +195,43 @@ export type Reinstatement = {
   readonly requestId: string | undefined
 }
 
+/**
+ * SQL over `subjects`: nothing that is kept of her shuts her out at this moment, neither a word nor an end that has come, nor that her directory has her as
+ * switched off or deleted.
+ */
+export const isLetIn = (
+  subject: string,
+  now: string,
+): string => `(${subject}.deactivated_at IS NULL AND (${subject}.deactivates_at <= ${now}) IS NOT TRUE
+  AND NOT EXISTS (SELECT 1 FROM scim_users u WHERE u.tenant_id = ${subject}.tenant_id AND u.id = ${subject}.scim_user_id AND (NOT u.active OR u.deleted_at IS NOT NULL)))`
+
+/** SQL: an outbox entry for each `id` in `people`. Tenant `$1`, now `$3`, and the same as text in `at`. */
+const queuedBack = (people: string, at: string): string => `INSERT INTO outbox (tenant_id, kind, payload, created_at)
+     SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', ${at}::text), $3 FROM ${people} RETURNING id`
+
 const reinstated = keptStatement(`WITH known AS (
      SELECT id, deactivated_by FROM subjects WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL FOR UPDATE
    ), heard AS (
      UPDATE subjects AS s SET deactivated_by = CASE $7 WHEN 'admin' THEN '{}' ELSE array_remove(s.deactivated_by, $7) END,
        deactivated_at = CASE WHEN $7 = 'admin' OR s.deactivated_by = ARRAY[$7::text] THEN NULL ELSE s.deactivated_at END
      FROM known WHERE s.tenant_id = $1 AND s.id = known.id
-     RETURNING s.id, s.epoch, s.deactivated_at IS NULL AS is_back, known.deactivated_by AS was_by, s.deactivated_by AS is_by
+     RETURNING s.id, s.epoch, s.deactivated_at IS NULL AS is_lifted, ${isLetIn('s', '$3')} AS is_back, s.deactivates_at, known.deactivated_by AS was_by, s.deactivated_by AS is_by
    ), queued AS (
-     INSERT INTO outbox (tenant_id, kind, payload, created_at)
-     SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', $6::text), $3 FROM heard WHERE is_back RETURNING id
+     ${queuedBack('heard WHERE is_back', '$6')}
    ), audited AS (
      INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
      SELECT $1, $3, CASE WHEN is_back THEN 'subject.reinstated' ELSE 'subject.kept_out' END, id, '{}', $4,
-       jsonb_build_object('epoch', epoch, 'by', $7::text, 'wasDeactivatedBy', was_by, 'isDeactivatedBy', is_by), $5 FROM heard
+       jsonb_build_object('epoch', epoch, 'by', $7::text, 'wasDeactivatedBy', was_by, 'isDeactivatedBy', is_by)
+         || CASE WHEN NOT is_lifted OR is_back THEN '{}' WHEN deactivates_at <= $3 THEN '{"stillOutBy": "end_date"}' ELSE '{"stillOutBy": "directory"}' END::jsonb, $5 FROM heard
    )
-   SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM queued`)
+   SELECT is_lifted AS "isLifted", (SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued) FROM heard`)
 
 /**
  * Opens the door again, where nobody else keeps it shut, and nothing more: the epoch stays, so nothing that died comes back. True if she was
- * deactivated and is no more. Of whom another still keeps out the trail says so (`subject.kept_out`).
+ * deactivated and is no more. Of whom another still keeps out, or an end that has come, or her directory, the trail says so (`subject.kept_out`).
  */
 export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> {
-  const result = await db.query(reinstated, [
+  const { rows } = await db.query<{ isLifted: boolean }>(reinstated, [
     event.tenant,
     event.subjectId,
     toTimestamp(event.now),
@@ -223,5 +240,16 @@ export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> 
     toTimestamp(event.now).toISOString(),
     event.by,
   ])
-  return result.rowCount > 0
+  return rows[0]?.isLifted ?? false
+}
+
+const toldBack = keptStatement(`WITH queued AS (${queuedBack('(SELECT $2::uuid AS id) person', '$4')})
+   SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM queued`)
+
+/** Has it told that she may come in again whom nothing else than what was just taken back kept out. After whatever of hers ended in the same transaction. */
+export async function tellBack(
+  db: Db,
+  { tenant, id, now }: { readonly tenant: TenantId; readonly id: SubjectId; readonly now: Instant },
+): Promise<void> {
+  await db.query(toldBack, [tenant, id, toTimestamp(now), toTimestamp(now).toISOString()])
 }

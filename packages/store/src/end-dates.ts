@@ -8,7 +8,7 @@ import { readEndDate } from '@drawbridge/core/scim/end-date'
 import { type ScimUser, toDocument } from '@drawbridge/core/scim/user'
 import type { ConnectionId, DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
-import { deprovision } from './deprovisioning.js'
+import { deprovision, isLetIn, tellBack } from './deprovisioning.js'
 import { raiseClaims } from './directory.js'
 import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
@@ -29,9 +29,11 @@ const keptEnd = keptStatement('UPDATE scim_users SET ends_at = $3 WHERE tenant_i
  * come and waits for its barrier is answered: after this nobody would find it.
  */
 const keptEndOfSubject = keptStatement(`WITH held AS (
-     SELECT id, CASE WHEN deactivates_at <= $4 AND ended_for IS DISTINCT FROM deactivates_at THEN deactivates_at END AS untold FROM subjects
+     SELECT id, CASE WHEN deactivates_at <= $4 AND ended_for IS DISTINCT FROM deactivates_at THEN deactivates_at END AS untold, deactivates_at <= $4 AS was_over
+       FROM subjects
       WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3 FOR UPDATE)
-   UPDATE subjects s SET deactivates_at = $3, ended_for = NULL FROM held WHERE s.tenant_id = $1 AND s.id = held.id RETURNING s.id, held.untold AS "endedFor"`)
+   UPDATE subjects s SET deactivates_at = $3, ended_for = NULL FROM held WHERE s.tenant_id = $1 AND s.id = held.id 
+   RETURNING s.id, held.untold AS "endedFor", held.was_over AND ${isLetIn('s', '$4')} AS "isBack"`)
 
 export const endHasCome = 'the end that the directory named has come'
 
@@ -50,7 +52,12 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
   }
   const at = end === 'none' ? null : toTimestamp(end)
   const isAnother = (await db.query(keptEnd, [tenant, user.id, at])).rowCount > 0
-  const { rows: changed } = await db.query<Reached>(keptEndOfSubject, [tenant, user.id, at, toTimestamp(now)])
+  const { rows: changed } = await db.query<Reached & { readonly isBack: boolean | null }>(keptEndOfSubject, [
+    tenant,
+    user.id,
+    at,
+    toTimestamp(now),
+  ])
   if (changed.length > 0) {
     // A ceiling for everything that is open: what would outlive it is decided again.
     await raiseClaims(db, caller, [user.id])
@@ -62,6 +69,7 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
   const isPast = typeof end !== 'string' && end <= now
   // Where no worker came to it, another end does not make it undone: what she held until then stays dead.
   await endSubjects(db, caller, user, isPast ? await reach(db, caller, user) : changed)
+  for (const { id } of changed.filter(({ isBack }) => isBack)) await tellBack(db, { tenant, id, now })
   return typeof end !== 'string' && isAnother
 }
 
@@ -145,6 +153,6 @@ type Ended = EndedSubject & {
 
 const raiseBarrier = (db: Db, { id, endedFor, ...ended }: Ended): Promise<unknown> =>
   deprovision(db, {
-    ...{ ...ended, source: 'scim', target: 'subject', targetId: id, toldAt: endedFor },
+    ...{ ...ended, source: 'scim', target: 'subject', targetId: id, toldAt: endedFor, isShut: true },
     reason: endHasCome,
   })

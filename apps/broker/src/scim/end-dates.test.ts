@@ -156,6 +156,41 @@ test('one that came while no worker raised its barrier, and another past one in 
   expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 2 }, [ended]])
 })
 
+const newsOf = async ({ tenant }: Directory) =>
+  (
+    await owner<{ news: string }>(
+      `SELECT kind || COALESCE(' ' || (payload ->> 'deactivated'), '') AS news FROM outbox WHERE tenant_id = $1 AND kind IN ('revoke', 'tell-reinstated')
+         AND $2 IN (payload ->> 'targetId', payload ->> 'subjectId') ORDER BY id`,
+      [tenant.tenantId, tenant.subjectId],
+    )
+  ).map(({ news }) => news)
+
+test('one that has come is told as any other way out, and that it is taken back as any other way in', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada('2027-01-14'))).body['id'])
+  expect(await newsOf(directory)).toEqual(['revoke true'])
+  await directory.call('PUT', `/Users/${id}`, ada('2027-01-13'))
+  expect(await newsOf(directory)).toEqual(['revoke true', 'revoke true'])
+  await directory.call('PUT', `/Users/${id}`, ada('2030-06-30'))
+  const back = ['revoke true', 'revoke true', 'tell-reinstated']
+  expect(await newsOf(directory)).toEqual(back)
+  await directory.call('PUT', `/Users/${id}`, ada())
+  expect(await newsOf(directory)).toEqual(back)
+})
+
+test('who is out by another word as well is not told to be back with her end, and not with that word while her end has come', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada('2027-01-14'))).body['id'])
+  await owner("UPDATE subjects SET deactivated_at = now(), deactivated_by = ARRAY['admin'] WHERE id = $1", [directory.tenant.subjectId])
+  await directory.call('PUT', `/Users/${id}`, ada())
+  await owner("UPDATE subjects SET deactivated_by = ARRAY['scim'] WHERE id = $1", [directory.tenant.subjectId])
+  await directory.call('PUT', `/Users/${id}`, { ...ada(), active: false })
+  await directory.call('PUT', `/Users/${id}`, { ...ada('2027-01-14'), active: true })
+  expect(await newsOf(directory)).not.toContain('tell-reinstated')
+  await directory.call('PUT', `/Users/${id}`, ada())
+  expect((await newsOf(directory)).at(-1)).toBe('tell-reinstated')
+})
+
 test('what is no date changes nothing and stands in the trail; without the setting nothing is read', async () => {
   const directory = await aDirectory()
   const id = String((await directory.call('POST', '/Users', ada('2030-06-30'))).body['id'])
