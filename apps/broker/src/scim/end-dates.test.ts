@@ -227,6 +227,15 @@ test('when it has come, the barrier is raised once, and again for another end; t
   expect(events).toEqual(Array.from({ length: 2 }, () => ({ source: 'scim', reason: 'the end that the directory named has come' })))
 })
 
+test('is read by the attribute that the connection names at this moment, whatever the process remembers of it', async () => {
+  const directory = await broker.aDirectory()
+  expect((await directory.call('GET', '/Users')).status).toBe(200)
+  const named = { issuer: 'https://idp.example', clientId: 'drawbridge', directory: { endDate: `${hr}:endDate` } }
+  await owner('UPDATE connections SET configuration = $2 WHERE id = $1', [directory.tenant.connectionId, JSON.stringify(named)])
+  await directory.call('POST', '/Users', ada('2027-01-14'))
+  expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 2 }, [ended]])
+})
+
 test('is found for whoever signed in before her directory told of her, by the link key', async () => {
   const directory = await aDirectory()
   const { tenant } = directory
