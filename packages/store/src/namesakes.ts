@@ -89,7 +89,8 @@ export const mayHold = `subjects s JOIN connections c ON c.tenant_id = $1 AND c.
        OR EXISTS (SELECT 1 FROM grants g JOIN connections gc ON gc.tenant_id = $1 AND gc.id = g.connection_id
          WHERE g.tenant_id = $1 AND g.subject_id = s.id AND g.revoked_at IS NULL AND g.subject_epoch >= s.epoch AND g.connection_epoch >= gc.epoch))`
 
-async function listHolding(db: Db, tenant: TenantId, found: readonly SubjectId[]): Promise<readonly SubjectId[]> {
+/** Of those who were found. */
+export async function listHolding(db: Db, tenant: TenantId, found: readonly SubjectId[]): Promise<readonly SubjectId[]> {
   const { rows } = await db.query<{ id: SubjectId }>(`SELECT s.id FROM ${mayHold} AND s.id = ANY ($2::uuid[]) ORDER BY s.id`, [
     tenant,
     found,

@@ -14,6 +14,7 @@ import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, Tenant
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
 import { raiseClaimsOfUser } from './directory.js'
+import { endElsewhere } from './elsewhere.js'
 import { endHasCome, keepEndDate } from './end-dates.js'
 import { keptStatement } from './kept-statements.js'
 import { announceNamesakes, type EndedNamesakes, endNamesakes } from './namesakes.js'
@@ -296,6 +297,7 @@ async function settle(db: Db, caller: ScimCaller, user: ScimUser, leaving: Taken
   const isPast = typeof end !== 'string' && end <= caller.now
   const named = { reason: isPast ? endHasCome : 'the directory named the end of her access', isNews }
   const said = leaving === undefined ? named : { ...leaving, isNews: leaving.isNews || isNews }
+  if (leaving !== undefined) await endElsewhere(db, caller, user, leaving)
   return endAllOf(db, caller, user, meant, said)
 }
 
@@ -339,7 +341,7 @@ type TakenAway = { readonly reason: string; readonly isNews: boolean; readonly d
 
 /**
  * Saying it again is harmless: a subject whom the directory keeps out already is not told twice, and an alarm is raised only for news. Whom somebody else
- * keeps out the directory keeps out, too, from now on: the other's taking it back does not let her in.
+ * keeps out the directory keeps out, too, from now on: the other's taking it back does not let her in. Who is she elsewhere loses what she holds (`elsewhere`).
  */
 async function takeAway(
   db: Db,
@@ -348,6 +350,7 @@ async function takeAway(
   meant: Meant,
   { reason, isNews, deactivate = true }: TakenAway,
 ): Promise<void> {
+  if (deactivate) await endElsewhere(db, caller, user, { reason, isNews })
   if (meant.namesakes.length > 0) return endAllOf(db, caller, user, meant, { reason, isNews })
   const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
   if (meant.linked.length === 0 && isNews)
