@@ -143,7 +143,7 @@ export function onHotPath(database: Database): HotDb {
     query: async <Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> => {
       const asked = { name: statement.name, text: statement.text, values: [...parameters] }
       const run = () =>
-        yieldingToLocks(database.turns.lockWaits, `${parameters[0]} ${statement.name}`, (isWanted) =>
+        yieldingToLocks(database.turns.lockWaits, `${String(parameters[0])} ${statement.name}`, (isWanted) =>
           askUnlessHeld(database.hotPool, asked, isWanted),
         )
       const result = await run().catch((cause: unknown) => (isOvertaken(cause) ? run() : Promise.reject(cause)))
