@@ -175,6 +175,24 @@ it('that somebody is back comes behind the news that she was gone, and not at al
   expect(sequences).toEqual(sequences.toSorted((one, other) => one - other))
 })
 
+it.each([
+  { is: 'whose end has come', out: "UPDATE subjects SET deactivates_at = '2020-01-01' WHERE id = $1" },
+  {
+    is: 'whom her directory switched off',
+    out: `WITH off AS (INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, active, resource, created_at, updated_at)
+        SELECT tenant_id, id, connection_id, id::text, id::text, false, '{}', now(), now() FROM subjects WHERE id = $1 RETURNING id)
+      UPDATE subjects SET scim_user_id = off.id FROM off WHERE subjects.id = $1`,
+  },
+])('nobody hears that somebody is back $is meanwhile', async ({ out }) => {
+  await anEndpoint(acme.tenant, '/acme', ['subject.deactivated', 'subject.reinstated'])
+  const ada = await acme.aPerson(random.uuid())
+  await end(acme, 'subject', ada, true)
+  await back(ada)
+  await asOwner(fixture.ownerUrl, out, [ada])
+  await sweep()
+  expect(types()).toEqual(['subject.deactivated'])
+})
+
 const measured = async () => /^drawbridge_time_to_dead_seconds_count (\d+)/m.exec(await deps.metrics.print())?.[1] ?? '0'
 
 it('that an end is complete is told once: with the sweep where nobody had to hear of it, which is said and not measured', async () => {

@@ -54,8 +54,8 @@ const provisioningState = `CASE
 const namesOfHers = `ARRAY(
       SELECT unmatched_name(id) FROM UNNEST(ARRAY[$10, $12, 'mailto:' || $17::text]) AS given (id) UNION SELECT unmatched_name(external_id) FROM scim WHERE living)`
 
-/** The last four lines are `judgeFreshness` of core; a test holds the two together. */
-const verdictOf = `CASE
+/** The last five lines are `judgeFreshness` of core; a test holds the two together. `beganNth`: the place of the trip in the order of logins and barriers. */
+const verdictOf = (beganNth: string): string => `CASE
   WHEN (SELECT count(*) FROM entered) < cardinality($7::text[]) THEN 'login_replayed'
   WHEN barrier.resync_at IS NOT NULL AND directory.state IN ('active', 'none') AND (directory.created_at IS NULL OR directory.created_at < barrier.resync_at) THEN 'directory_resync'
   WHEN directory.state = 'active' AND directory.named_after < barrier.named_below THEN 'directory_resync'
@@ -66,6 +66,7 @@ const verdictOf = `CASE
     WHERE NOT EXISTS (SELECT 1 FROM invitations i WHERE ${isHers} AND i.created_at > departed.at)) THEN 'subject_tombstone'
   WHEN ${second('$5')} <= ${second('barrier.at')} THEN 'evidence_below_barrier'
   WHEN provisioning.refusal IS NOT NULL THEN provisioning.refusal
+  WHEN ${beganNth} <= barrier.nth THEN 'fresh_login_required'
   WHEN barrier.at IS NULL OR ${second(authenticatedAt)} > ${second('barrier.at')} THEN 'believed'
   WHEN trip.demanded_at IS NULL OR ${second('trip.demanded_at')} <= ${second('barrier.at')} THEN 'fresh_login_required'
   WHEN ${authenticatedAt} >= trip.demanded_at - interval '${freshLoginSkewSeconds} seconds' THEN 'believed'
@@ -79,15 +80,16 @@ export const readsDomainsElsewhere = {
 /**
  * From the `trip`, consumed, to the `verdict` on it: as CTEs, so that a test is judged by the very words that judge a login. Parameters $1
  * to $18: `judgementParameters`.
- * `moreBarriers`: expressions for `GREATEST`, each after its comma, of what else the evidence must be newer than.
+ * `moreBarriers`: expressions for `GREATEST`, each after its comma, of what else the evidence must be newer than. `beganNth`: an expression; null where
+ * nobody was sent to the IdP, so that its times alone say how new the evidence is.
  */
-export function judgementOf({ moreBarriers }: { readonly moreBarriers: string }): string {
+export function judgementOf({ moreBarriers, beganNth }: { readonly moreBarriers: string; readonly beganNth: string }): string {
   return `entered AS (
     INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at)
     SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
     ON CONFLICT DO NOTHING RETURNING 1
   ), known AS (
-    SELECT id, scim_user_id, epoch, deactivated_at, deactivates_at, barrier_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
+    SELECT id, scim_user_id, epoch, deactivated_at, deactivates_at, barrier_at, barred_nth FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
   ), scim AS (
     SELECT u.id, u.external_id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.named_after, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
@@ -96,11 +98,12 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
       AND (u.id = (SELECT scim_user_id FROM known) OR ($11::text = 'userName' AND u.user_name_key = $12)
         OR ($11::text = 'externalId' AND u.external_id = $12) OR ($11::text IS NULL AND u.external_id = $10))
   ), told AS (
-    SELECT max(said_at) FILTER (WHERE connection_id = $3) AS at,
+    SELECT max(said_at) FILTER (WHERE connection_id = $3) AS at, max(said_nth) FILTER (WHERE connection_id = $3) AS nth,
       COALESCE(bool_or(deactivates AND connection_id = $3), false) AS deactivates
     FROM unmatched_signals WHERE tenant_id = $1 AND name = ANY (${namesOfHers})
   ), barrier AS (
-    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)${moreBarriers}) AS at, c.resync_demanded_at AS resync_at,
+    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)${moreBarriers}) AS at,
+      GREATEST((SELECT barred_nth FROM known), (SELECT nth FROM told)) AS nth, c.resync_demanded_at AS resync_at,
       CASE WHEN c.unnamed_since IS NOT NULL THEN c.recoveries END AS named_below
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
   ), departed AS (
@@ -138,12 +141,12 @@ export function judgementOf({ moreBarriers }: { readonly moreBarriers: string })
   ), provisioning AS MATERIALIZED (
     SELECT asks_invitation, ${provisioningState} AS refusal FROM facts, directory
   ), verdict AS (
-    SELECT trip.*, directory.scim_user_id, provisioning.asks_invitation, ${verdictOf} AS outcome FROM trip, barrier, told, directory, facts, provisioning
+    SELECT trip.*, directory.scim_user_id, provisioning.asks_invitation, ${verdictOf(beganNth)} AS outcome FROM trip, barrier, told, directory, facts, provisioning
   )`
 }
 
 /** Of a login, and of a test. */
-export const judgement = judgementOf({ moreBarriers: '' })
+export const judgement = judgementOf({ moreBarriers: '', beganNth: 'COALESCE(trip.began_nth, 0)' })
 
 export const completeStatement = hotStatement({
   name: 'complete_login',
@@ -157,8 +160,8 @@ export const completeStatement = hotStatement({
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, began_nth
   ), ${judgement}, held AS MATERIALIZED (
     SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17) AS in_directory, hold_idp_session($1, $3, $31, began_nth) AS in_idp_session,
-      hold_signals($1, $3, $10, $12, scim_user_id, $17, (SELECT at FROM told)) AS in_signals, directory_end($1, scim_user_id) AS ends_at
-    FROM verdict WHERE outcome = 'believed'
+      hold_signals($1, $3, $10, $12, scim_user_id, $17, told.at, told.nth) AS in_signals, directory_end($1, scim_user_id) AS ends_at
+    FROM verdict, told WHERE outcome = 'believed'
   ), taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
       AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session AND in_signals) AND verdict.asks_invitation RETURNING i.id

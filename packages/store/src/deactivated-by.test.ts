@@ -123,6 +123,19 @@ it('an admin lifts whatever keeps somebody out, and what was lifted does not com
   expect(await keptOutBy()).toEqual(['signal'])
 })
 
+it.each([
+  { by: 'end_date', is: 'whose end has come', out: 'UPDATE subjects SET deactivates_at = to_timestamp(1700000000) WHERE tenant_id = $1' },
+  { by: 'directory', is: 'whom her directory has as inactive', out: 'UPDATE scim_users SET active = false WHERE tenant_id = $1' },
+  { by: 'directory', is: 'whom her directory has deleted', out: 'UPDATE scim_users SET deleted_at = now() WHERE tenant_id = $1' },
+])('an admin who lifts the word on somebody $is has not let her in, and nobody is told that she is back', async ({ by, out }) => {
+  await says('admin')
+  await sql(out)
+  expect(await adminLifts()).toBe(true)
+  expect(await keptOutBy()).toEqual([])
+  expect(await trail()).toMatchObject([{ kind: 'subject.kept_out', detail: { isDeactivatedBy: [], stillOutBy: by } }])
+  expect(await toldBack()).toBe(0)
+})
+
 it('a directory that says again that somebody is out, whom an admin kept out before, keeps her out, too', async () => {
   await directorySays(false)
   await sql("UPDATE subjects SET deactivated_by = ARRAY['admin'] WHERE tenant_id = $1")

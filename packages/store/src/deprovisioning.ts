@@ -19,6 +19,8 @@ export type Deprovision = DeprovisioningEvent & {
   readonly requestId: string | undefined
   /** Also shut the door: `deactivated_at` of a subject, `blocked_at` of a client, `disabled_at`, `suspended_at`. Without it only what exists dies. */
   readonly deactivate?: boolean
+  /** Something else has shut the door, and it is told so: an end date that has come. */
+  readonly isShut?: boolean
 }
 
 export type Deprovisioned = {
@@ -26,6 +28,8 @@ export type Deprovisioned = {
   readonly matched: boolean
   /** The epoch below which everything of the target is dead; 0 when nothing matched. */
   readonly epoch: number
+  /** From then on nothing of the target is accepted: now, or later, where it was ended before by a clock that is ahead of this one. */
+  readonly barrierAt: Instant
 }
 
 /**
@@ -33,22 +37,24 @@ export type Deprovisioned = {
  * A person is kept out by each source that said so, until each has taken it back (`reinstate`).
  * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch. At the front the mark is the
  * tenant's own beside the vendor's, and each lifts her own alone (migration 0162). What makes the copies at the tenants follow hears who ended it (0182).
+ * Its time never goes back: each replica has its own clock, and evidence and foreign receivers were told of the later one.
  */
 const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
-  subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END,
+  subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = GREATEST(barrier_at, $3), deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END,
             deactivated_by = CASE WHEN NOT $4 THEN deactivated_by WHEN deactivated_at IS NULL THEN ARRAY[$7::text]
               WHEN $7 = ANY (deactivated_by) THEN deactivated_by ELSE deactivated_by || $7::text END
-            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
-  client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id, barrier_at`,
+  client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2),
+            barrier_at = GREATEST(barrier_at, (SELECT max(barrier_at) FROM clients WHERE tenant_id = $1 AND client_id = $2), $3),
             blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END,
             own_blocked_at = CASE WHEN $4 THEN coalesce(own_blocked_at, $3) ELSE own_blocked_at END
-            WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL AND set_config('drawbridge.ended_by', $7::text, true) IS NOT NULL RETURNING epoch`,
-  connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = $3, disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
-            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
-  tenant: `UPDATE tenants SET epoch = epoch + 1, barrier_at = $3, suspended_at = CASE WHEN $4 THEN coalesce(suspended_at, $3) ELSE suspended_at END
-            WHERE id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
+            WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL AND set_config('drawbridge.ended_by', $7::text, true) IS NOT NULL RETURNING epoch, barrier_at`,
+  connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = GREATEST(barrier_at, $3), disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id, barrier_at`,
+  tenant: `UPDATE tenants SET epoch = epoch + 1, barrier_at = GREATEST(barrier_at, $3), suspended_at = CASE WHEN $4 THEN coalesce(suspended_at, $3) ELSE suspended_at END
+            WHERE id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id, barrier_at`,
   grant: `UPDATE grants SET epoch = epoch + 1, revoked_at = coalesce(revoked_at, $3), revoked_reason = coalesce(revoked_reason, $5)
-            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $4::boolean IS NOT NULL RETURNING epoch, id`,
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $4::boolean IS NOT NULL RETURNING epoch, id, GREATEST(barrier_at, $3) AS barrier_at`,
 }
 
 /**
@@ -61,10 +67,10 @@ const holdsSomething = `EXISTS (SELECT 1 FROM clients c CROSS JOIN LATERAL (SELE
 
 const statementFor = (target: DeprovisioningTarget, isTold = 'true'): string => `
   WITH hit AS (${barriers[target]}),
-  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch, ${isTold} AS is_told FROM hit),
+  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch, coalesce(max(barrier_at), $3) AS barrier_at, ${isTold} AS is_told FROM hit),
   event AS (
     INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, told_at, received_at, barrier_at)
-    SELECT $1, $6::uuid, $7, '${target}', $2, $5, matched, $8, $3, $3 FROM barrier WHERE is_told
+    SELECT $1, $6::uuid, $7, '${target}', $2, $5, matched, $8, $3, barrier_at FROM barrier WHERE is_told
   ),
   audit AS (
     INSERT INTO audit_events (tenant_id, at, kind, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
@@ -76,11 +82,11 @@ const statementFor = (target: DeprovisioningTarget, isTold = 'true'): string => 
   ),
   entry AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
-    SELECT $1, 'revoke', jsonb_build_object('eventId', $6::text, 'target', '${target}', 'targetId', $2::text, 'epoch', epoch, 'deactivated', $4::boolean), $3
+    SELECT $1, 'revoke', jsonb_build_object('eventId', $6::text, 'target', '${target}', 'targetId', $2::text, 'epoch', epoch, 'deactivated', $4::boolean OR $10::boolean), $3
     FROM barrier WHERE matched AND is_told
     RETURNING id
   )
-  SELECT matched, epoch, (SELECT count(pg_notify('drawbridge_outbox', $1::text)) FROM entry) FROM barrier`
+  SELECT matched, epoch, barrier_at, (SELECT count(pg_notify('drawbridge_outbox', $1::text)) FROM entry) FROM barrier`
 
 const statements: Readonly<Record<DeprovisioningTarget, KeptStatement>> = {
   subject: keptStatement(statementFor('subject')),
@@ -102,22 +108,26 @@ const heldClient = keptStatement('SELECT 1 FROM clients WHERE tenant_id = $1 AND
 export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisioned> {
   const isByRegistration = event.source === 'registration' && event.target === 'client'
   if (isByRegistration) await db.query(heldClient, [event.tenant, event.targetId])
-  const result = await db.query<{ matched: boolean; epoch: number }>(isByRegistration ? clientByRegistration : statements[event.target], [
-    event.tenant,
-    event.targetId,
-    toTimestamp(event.now),
-    event.deactivate ?? false,
-    event.reason,
-    event.eventId,
-    event.source,
-    event.toldAt === undefined ? null : toTimestamp(event.toldAt),
-    event.requestId ?? null,
-  ])
+  const result = await db.query<{ matched: boolean; epoch: number; barrier_at: Instant }>(
+    isByRegistration ? clientByRegistration : statements[event.target],
+    [
+      event.tenant,
+      event.targetId,
+      toTimestamp(event.now),
+      event.deactivate ?? false,
+      event.reason,
+      event.eventId,
+      event.source,
+      event.toldAt === undefined ? null : toTimestamp(event.toldAt),
+      event.requestId ?? null,
+      event.isShut ?? false,
+    ],
+  )
   const row = result.rows[0]
   if (event.target === 'subject' && event.deactivate === true && row?.matched === true) await forgetLogins(db, event)
   if (event.target === 'connection' && row?.matched === true) await endTrustsInIt(db, event)
   if (event.target === 'grant' && row?.matched === true) await forgetConsentOfGrant(db, event.tenant, event.targetId)
-  return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0 }
+  return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0, barrierAt: row?.barrier_at ?? event.now }
 }
 
 const forgottenLogins = keptStatement('DELETE FROM recorded_logins WHERE tenant_id = $1 AND subject_id = $2')
@@ -185,29 +195,43 @@ export type Reinstatement = {
   readonly requestId: string | undefined
 }
 
+/**
+ * SQL over `subjects`: nothing that is kept of her shuts her out at this moment, neither a word nor an end that has come, nor that her directory has her as
+ * switched off or deleted.
+ */
+export const isLetIn = (
+  subject: string,
+  now: string,
+): string => `(${subject}.deactivated_at IS NULL AND (${subject}.deactivates_at <= ${now}) IS NOT TRUE
+  AND NOT EXISTS (SELECT 1 FROM scim_users u WHERE u.tenant_id = ${subject}.tenant_id AND u.id = ${subject}.scim_user_id AND (NOT u.active OR u.deleted_at IS NOT NULL)))`
+
+/** SQL: an outbox entry for each `id` in `people`. Tenant `$1`, now `$3`, and the same as text in `at`. */
+const queuedBack = (people: string, at: string): string => `INSERT INTO outbox (tenant_id, kind, payload, created_at)
+     SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', ${at}::text), $3 FROM ${people} RETURNING id`
+
 const reinstated = keptStatement(`WITH known AS (
      SELECT id, deactivated_by FROM subjects WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL FOR UPDATE
    ), heard AS (
      UPDATE subjects AS s SET deactivated_by = CASE $7 WHEN 'admin' THEN '{}' ELSE array_remove(s.deactivated_by, $7) END,
        deactivated_at = CASE WHEN $7 = 'admin' OR s.deactivated_by = ARRAY[$7::text] THEN NULL ELSE s.deactivated_at END
      FROM known WHERE s.tenant_id = $1 AND s.id = known.id
-     RETURNING s.id, s.epoch, s.deactivated_at IS NULL AS is_back, known.deactivated_by AS was_by, s.deactivated_by AS is_by
+     RETURNING s.id, s.epoch, s.deactivated_at IS NULL AS is_lifted, ${isLetIn('s', '$3')} AS is_back, s.deactivates_at, known.deactivated_by AS was_by, s.deactivated_by AS is_by
    ), queued AS (
-     INSERT INTO outbox (tenant_id, kind, payload, created_at)
-     SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', $6::text), $3 FROM heard WHERE is_back RETURNING id
+     ${queuedBack('heard WHERE is_back', '$6')}
    ), audited AS (
      INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
      SELECT $1, $3, CASE WHEN is_back THEN 'subject.reinstated' ELSE 'subject.kept_out' END, id, '{}', $4,
-       jsonb_build_object('epoch', epoch, 'by', $7::text, 'wasDeactivatedBy', was_by, 'isDeactivatedBy', is_by), $5 FROM heard
+       jsonb_build_object('epoch', epoch, 'by', $7::text, 'wasDeactivatedBy', was_by, 'isDeactivatedBy', is_by)
+         || CASE WHEN NOT is_lifted OR is_back THEN '{}' WHEN deactivates_at <= $3 THEN '{"stillOutBy": "end_date"}' ELSE '{"stillOutBy": "directory"}' END::jsonb, $5 FROM heard
    )
-   SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM queued`)
+   SELECT is_lifted AS "isLifted", (SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued) FROM heard`)
 
 /**
  * Opens the door again, where nobody else keeps it shut, and nothing more: the epoch stays, so nothing that died comes back. True if she was
- * deactivated and is no more. Of whom another still keeps out the trail says so (`subject.kept_out`).
+ * deactivated and is no more. Of whom another still keeps out, or an end that has come, or her directory, the trail says so (`subject.kept_out`).
  */
 export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> {
-  const result = await db.query(reinstated, [
+  const { rows } = await db.query<{ isLifted: boolean }>(reinstated, [
     event.tenant,
     event.subjectId,
     toTimestamp(event.now),
@@ -216,5 +240,16 @@ export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> 
     toTimestamp(event.now).toISOString(),
     event.by,
   ])
-  return result.rowCount > 0
+  return rows[0]?.isLifted ?? false
+}
+
+const toldBack = keptStatement(`WITH queued AS (${queuedBack('(SELECT $2::uuid AS id) person', '$4')})
+   SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM queued`)
+
+/** Has it told that she may come in again whom nothing else than what was just taken back kept out. After whatever of hers ended in the same transaction. */
+export async function tellBack(
+  db: Db,
+  { tenant, id, now }: { readonly tenant: TenantId; readonly id: SubjectId; readonly now: Instant },
+): Promise<void> {
+  await db.query(toldBack, [tenant, id, toTimestamp(now), toTimestamp(now).toISOString()])
 }

@@ -67,7 +67,7 @@ const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash 
  */
 async function makeRoom(db: Db, tenant: TenantId, { issuerId, now }: Pick<RegistrationDraft, 'issuerId' | 'now'>): Promise<boolean> {
   const { rows } = await db.query<{ client_id: ClientId; issuer_id: IssuerId }>(
-    `UPDATE clients SET ${shut}, epoch = epoch + 1, barrier_at = $2
+    `UPDATE clients SET ${shut}, epoch = epoch + 1, barrier_at = GREATEST(barrier_at, $2)
      WHERE tenant_id = $1 AND ctid = (
        SELECT c.ctid FROM clients c
        WHERE c.tenant_id = $1 AND c.issuer_id = $3 AND c.kind = 'dynamic' AND c.unregistered_at IS NULL AND c.last_used_at IS NULL AND (NOT c.pre_approved OR c.software_statement IS NOT NULL)

@@ -8,7 +8,7 @@ import { readEndDate } from '@drawbridge/core/scim/end-date'
 import { type ScimUser, toDocument } from '@drawbridge/core/scim/user'
 import type { ConnectionId, DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
-import { deprovision } from './deprovisioning.js'
+import { deprovision, isLetIn, tellBack } from './deprovisioning.js'
 import { raiseClaims } from './directory.js'
 import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
@@ -24,9 +24,16 @@ export type EndDateCaller = {
 }
 
 const keptEnd = keptStatement('UPDATE scim_users SET ends_at = $3 WHERE tenant_id = $1 AND id = $2 AND ends_at IS DISTINCT FROM $3')
-const keptEndOfSubject = keptStatement(
-  'UPDATE subjects SET deactivates_at = $3 WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3',
-)
+/**
+ * Whichever is named has no barrier yet, though it was named before and had one: what was opened when it had been taken back is not below that. One that has
+ * come and waits for its barrier is answered: after this nobody would find it.
+ */
+const keptEndOfSubject = keptStatement(`WITH held AS (
+     SELECT id, CASE WHEN deactivates_at <= $4 AND ended_for IS DISTINCT FROM deactivates_at THEN deactivates_at END AS untold, deactivates_at <= $4 AS was_over
+       FROM subjects
+      WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3 FOR UPDATE)
+   UPDATE subjects s SET deactivates_at = $3, ended_for = NULL FROM held WHERE s.tenant_id = $1 AND s.id = held.id 
+   RETURNING s.id, held.untold AS "endedFor", held.was_over AND ${isLetIn('s', '$4')} AS "isBack"`)
 
 export const endHasCome = 'the end that the directory named has come'
 
@@ -45,8 +52,13 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
   }
   const at = end === 'none' ? null : toTimestamp(end)
   const isAnother = (await db.query(keptEnd, [tenant, user.id, at])).rowCount > 0
-  const { rowCount } = await db.query(keptEndOfSubject, [tenant, user.id, at])
-  if (rowCount > 0) {
+  const { rows: changed } = await db.query<Reached & { readonly isBack: boolean | null }>(keptEndOfSubject, [
+    tenant,
+    user.id,
+    at,
+    toTimestamp(now),
+  ])
+  if (changed.length > 0) {
     // A ceiling for everything that is open: what would outlive it is decided again.
     await raiseClaims(db, caller, [user.id])
     await insertAuditEvent(db, tenant, {
@@ -54,19 +66,34 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
       detail: { ...detail, endsAt: at?.toISOString() ?? null },
     })
   }
-  if (typeof end !== 'string' && end <= now) await endSubjectsOfUser(db, caller, user)
+  const isPast = typeof end !== 'string' && end <= now
+  // Where no worker came to it, another end does not make it undone: what she held until then stays dead.
+  await endSubjects(db, caller, user, isPast ? await reach(db, caller, user) : changed)
+  for (const { id } of changed.filter(({ isBack }) => isBack)) await tellBack(db, { tenant, id, now })
   return typeof end !== 'string' && isAnother
 }
+
+/** Whose end has come, and which it was; null: none that waits for its barrier. */
+type Reached = { readonly id: SubjectId; readonly endedFor: Instant | null }
 
 const reachedOfUser = keptStatement(`UPDATE subjects SET ended_for = deactivates_at
    WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at <= $3 AND ended_for IS DISTINCT FROM deactivates_at RETURNING id, ended_for AS "endedFor"`)
 
-/** The end is past already: what its bearer holds is over with this commit. Of an inactive user that is so without it, and nobody is told twice. */
-async function endSubjectsOfUser(db: Db, { tenant, now, requestId, newId }: EndDateCaller, user: ScimUser): Promise<void> {
-  const { rows } = await db.query<{ id: SubjectId; endedFor: Instant }>(reachedOfUser, [tenant, user.id, toTimestamp(now)])
+/** Whose end is past already when it is named. */
+async function reach(db: Db, { tenant, now }: EndDateCaller, user: ScimUser): Promise<readonly Reached[]> {
+  return (await db.query<Reached>(reachedOfUser, [tenant, user.id, toTimestamp(now)])).rows
+}
+
+/** What they hold is over with this commit. Of an inactive user that is so without it, and nobody is told twice. */
+async function endSubjects(
+  db: Db,
+  { tenant, now, requestId, newId }: EndDateCaller,
+  user: ScimUser,
+  reached: readonly Reached[],
+): Promise<void> {
   if (!user.active) return
-  for (const { id, endedFor } of rows)
-    await raiseBarrier(db, { tenant, id, endedFor, eventId: newId() as DeprovisioningEventId, now, requestId })
+  for (const { id, endedFor } of reached)
+    if (endedFor !== null) await raiseBarrier(db, { tenant, id, endedFor, eventId: newId() as DeprovisioningEventId, now, requestId })
 }
 
 const endIsDue = keptStatement(
@@ -126,6 +153,6 @@ type Ended = EndedSubject & {
 
 const raiseBarrier = (db: Db, { id, endedFor, ...ended }: Ended): Promise<unknown> =>
   deprovision(db, {
-    ...{ ...ended, source: 'scim', target: 'subject', targetId: id, toldAt: endedFor },
+    ...{ ...ended, source: 'scim', target: 'subject', targetId: id, toldAt: endedFor, isShut: true },
     reason: endHasCome,
   })

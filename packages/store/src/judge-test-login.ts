@@ -17,7 +17,7 @@ const judgeStatement = hotStatement({
       AND purpose = 'test' AND ${judged('expires_at > $6')}
       AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3)
-    RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at
+    RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, began_nth
   ), ${judgement}
   SELECT verdict.outcome, facts.mode, facts.is_known, t.configuration_version,
     ${directorySays({ connection: '$3::uuid', user: 'directory.scim_user_id' })} AS directory_says,

@@ -266,13 +266,20 @@ describe('after a barrier', () => {
     await sql('UPDATE subjects SET barrier_at = $2, epoch = 2 WHERE tenant_id = $1', [tenant.tenantId, new Date(barrier)])
     const judged: Record<string, unknown> = {}
     const ruled: Record<string, unknown> = {}
-    for (const authenticated of offsets)
-      for (const demanded of [undefined, -5, 0.05, 2, 9]) {
-        const instants = { authenticatedAt: after(authenticated), freshDemandedAt: after(demanded) }
-        const verdict = judgeFreshness(barrier, instants)
-        ruled[`${authenticated}/${demanded}`] = verdict === 'fresh' ? 'believed' : verdict
-        judged[`${authenticated}/${demanded}`] = await signIn(tenant, instants)
-      }
+    for (const beganBeforeBarrier of [false, true]) {
+      await sql('UPDATE subjects SET barred_nth = $2 WHERE tenant_id = $1', [
+        tenant.tenantId,
+        beganBeforeBarrier ? '9000000000000000000' : '1',
+      ])
+      for (const authenticated of offsets)
+        for (const demanded of [undefined, -5, 0.05, 2, 9]) {
+          const instants = { authenticatedAt: after(authenticated), freshDemandedAt: after(demanded) }
+          const verdict = judgeFreshness(barrier, { ...instants, beganBeforeBarrier })
+          const arranged = `${authenticated}/${demanded}/${beganBeforeBarrier}`
+          ruled[arranged] = verdict === 'fresh' ? 'believed' : verdict
+          judged[arranged] = await signIn(tenant, instants)
+        }
+    }
     expect(judged).toEqual(ruled)
     expect(new Set(Object.values(ruled))).toEqual(new Set(['believed', 'fresh_login_required', 'login_not_fresh']))
   })

@@ -84,10 +84,12 @@ test('a round of polls reads what is open and nothing of what was', async () => 
   expect(await rowsReadBy(answering)).toBeLessThanOrEqual(streams * 6 * (open + fresh))
 })
 
-test.each([
+const issuers = [
   ['the front', { tenantId: vendorTenantId, id: issuer as IssuerId }],
   ['the issuer of one tenant', of.issuer],
-])('what is late at %s is looked for in what is undone, however much was done before', async (_where, at) => {
+] as const
+
+test.each(issuers)('what is late at %s is looked for in what is undone, however much was done before', async (_where, at) => {
   const [done, undone] = [20_000, 10]
   await asOwner(
     fixture.ownerUrl,
@@ -101,6 +103,37 @@ test.each([
   }
   await asOwner(fixture.ownerUrl, 'DELETE FROM outbox')
 })
+
+test.each(issuers)(
+  'whose end came and has no barrier is looked for among those alone at %s, however many people there are',
+  async (_where, at) => {
+    const [people, untold] = [3000, 10]
+    const run = (sql: string) => asOwner(fixture.ownerUrl, sql)
+    const connection = '00000000-0000-4000-8000-0000000000dd'
+    await run(
+      `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ('${tenant}', '${connection}', 'oidc', 'O', '{}', '2026-01-01')`,
+    )
+    // A third has no end, a third has been told of, and the end of a third is to come.
+    await run(
+      `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at, deactivates_at, ended_for)
+     SELECT '${tenant}', gen_random_uuid(), '${connection}', 'p' || n, '{}', now(), now(), now(), ended.at, CASE WHEN n > ${untold} THEN ended.at END
+       FROM generate_series(1, ${people}) n, LATERAL (SELECT CASE WHEN n <= ${untold} THEN timestamptz '2026-01-01' + n * interval '1 hour'
+         WHEN n % 3 = 0 THEN timestamptz '2026-01-01' WHEN n % 3 = 1 THEN timestamptz '2030-01-01' END AS at) ended`,
+    )
+    for (const analyzed of [false, true]) {
+      if (analyzed) await run('ANALYZE subjects')
+      const look = (db: AcrossDb) => listLateTenants(db, at, instant(Date.UTC(2026, 1, 1)))
+      expect(await rowsReadBy(look, /^subjects$/)).toBeLessThanOrEqual(2 * untold)
+    }
+    const hereBefore = (time: string) => acrossTenants(fixture.database, (db) => listLateTenants(db, of.issuer, instant(Date.parse(time))))
+    expect(await hereBefore('2026-01-01T01:00:00Z')).toEqual([])
+    expect(await hereBefore('2026-01-01T01:00:01Z')).toEqual(['acme'])
+    await run('UPDATE subjects SET ended_for = deactivates_at')
+    expect(await hereBefore('2029-12-31T23:59:59Z')).toEqual([])
+    await run('DELETE FROM subjects')
+    await run('DELETE FROM connections')
+  },
+)
 
 test('of two instances one of which is closed and one of which is silent, only the third is heard', async () => {
   const [closed, silent, living] = ids as [string, string, string]

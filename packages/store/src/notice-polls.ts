@@ -181,7 +181,8 @@ export const mostLateNamed = 100
  * SQL: of which tenants something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
  * effect at once has got no further since then: of them there is more to hear than the table of notices holds, and an empty answer is no sign that
  * nothing was revoked. An array of their short names, at most one more than may be named. The front tells for all of its members; what is the vendor's
- * there, a condemned key, concerns them all. A dead letter waits as everything else does. A last look waits by intent, with nearly everything settled
+ * there, a condemned key, concerns them all. A dead letter waits as everything else does, and so does whoever should have been ended since by a date that her
+ * directory named. A last look waits by intent, with nearly everything settled
  * before it; one that is not done when it should be is late as well.
  */
 const lateNews = (isOfAll: boolean, { tenant, before }: { readonly tenant: string; readonly before: string }): string => {
@@ -191,7 +192,8 @@ const lateNews = (isOfAll: boolean, { tenant, before }: { readonly tenant: strin
     AND o.payload ->> 'isLastLook' IS DISTINCT FROM 'true'
   UNION ALL SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('${settleDirectoryEntry}', '${settleGrantsEntry}')
     AND o.payload ->> 'isLastLook' = 'true' AND o.created_at < ${before}::timestamptz - interval '${lastLookSeconds} seconds'
-  UNION ALL SELECT p.tenant_id FROM policy_sweeps p WHERE ${isTold('p')} AND p.settled_at IS NULL AND p.progressed_at < ${before}`
+  UNION ALL SELECT p.tenant_id FROM policy_sweeps p WHERE ${isTold('p')} AND p.settled_at IS NULL AND p.progressed_at < ${before}
+  UNION ALL SELECT s.tenant_id FROM subjects s WHERE ${isTold('s')} AND s.deactivates_at < ${before} AND s.ended_for IS DISTINCT FROM s.deactivates_at`
   const ofAll = `(SELECT coalesce(jsonb_agg(slug), '[]') FROM (SELECT t.slug FROM tenants t WHERE t.id IN (
     ${lateOf((row) => `(${row}.tenant_id = ${tenant} OR EXISTS (SELECT 1 FROM issuers m WHERE m.tenant_id = ${row}.tenant_id AND m.kind = 'front_member'))`)})
     LIMIT ${mostLateNamed + 1}) named)`

@@ -4,6 +4,7 @@ import type { DeprovisioningSource, DeprovisioningTarget } from '@drawbridge/cor
 import type { ToldEnd, WebhookMessage } from '@drawbridge/core/revocation/webhook'
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from './deliveries.js'
+import { isLetIn } from './deprovisioning.js'
 import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, asUuid, toTimestamp } from './transaction.js'
 
@@ -94,14 +95,14 @@ export async function findToldEnd(
 export async function findReinstated(
   db: AcrossDb,
   tenant: TenantId,
-  person: { readonly id: string; readonly entry: number },
+  person: { readonly id: string; readonly entry: number; readonly now: Instant },
 ): Promise<{ readonly tenant: string; readonly isBack: boolean; readonly isEarlierUntold: boolean } | undefined> {
   const { rows } = await db.query<{ tenant: string; isBack: boolean; isEarlierUntold: boolean }>(
-    `SELECT t.slug AS tenant, s.deactivated_at IS NULL AS "isBack",
+    `SELECT t.slug AS tenant, ${isLetIn('s', '$4')} AS "isBack",
        EXISTS (SELECT 1 FROM outbox o WHERE o.tenant_id = $1 AND o.id < $3 AND o.done_at IS NULL AND o.kind = 'revoke'
          AND o.payload ->> 'targetId' = $2::text) AS "isEarlierUntold"
      FROM subjects s JOIN tenants t ON t.id = s.tenant_id WHERE s.tenant_id = $1 AND s.id = $2::uuid`,
-    [tenant, person.id, person.entry],
+    [tenant, person.id, person.entry, toTimestamp(person.now)],
   )
   return rows[0]
 }

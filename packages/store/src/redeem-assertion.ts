@@ -66,11 +66,11 @@ const redeemStatement = hotStatement({
         AS directory) decides
     WHERE caller.is_current),
   trip AS (SELECT ground.*, NULL::timestamptz AS demanded_at FROM ground WHERE verdict IS NULL),
-  ${judgementOf({ moreBarriers: ', (SELECT barrier_at FROM connections WHERE tenant_id = $1 AND id = $22)' })}, held AS MATERIALIZED (
+  ${judgementOf({ moreBarriers: ', (SELECT barrier_at FROM connections WHERE tenant_id = $1 AND id = $22)', beganNth: 'NULL::bigint' })}, held AS MATERIALIZED (
     SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17) AS in_directory,
-      hold_signals($1, $3, $10, $12, scim_user_id, $17, (SELECT at FROM told)) AS in_signals,
+      hold_signals($1, $3, $10, $12, scim_user_id, $17, told.at, told.nth) AS in_signals,
       NOT directory_decides OR scim_user_id IS NOT DISTINCT FROM $44::uuid AS is_as_presumed, directory_end($1, scim_user_id) AS ends_at
-    FROM verdict WHERE outcome = 'believed'
+    FROM verdict, told WHERE outcome = 'believed'
   ), ${proof.cte}, taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
       AND i.revoked_at IS NULL AND ${isHeld} AND verdict.asks_invitation AND $41::text IS NULL RETURNING i.id

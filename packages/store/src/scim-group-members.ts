@@ -259,3 +259,16 @@ export async function sweepMembersAcrossTenants(db: AcrossDb, limit: number): Pr
   )
   return rows[0]?.removed ?? 0
 }
+
+/** So that whoever asks what became of a group finds its name for a while. Nothing is refused by one that is gone, other than by a person. */
+export const goneGroupKeepSeconds = 7 * 86_400
+
+/** Removes at most `limit` groups that were deleted before then and have no members left, the oldest first; answers how many. */
+export async function sweepGroupsAcrossTenants(db: AcrossDb, before: Instant, limit: number): Promise<number> {
+  const { rowCount } = await db.query(
+    `DELETE FROM scim_groups WHERE ctid = ANY (ARRAY(
+       SELECT ctid FROM scim_groups WHERE deleted_at < $1 AND swept_generation >= generation ORDER BY deleted_at LIMIT $2))`,
+    [toTimestamp(before), limit],
+  )
+  return rowCount
+}

@@ -74,7 +74,7 @@ export type GroupRefusal<E> =
     }
   | { readonly kind: 'refused'; readonly error: E }
 
-/** Living groups of one connection. Policy, and whoever lists them, meets them all; a directory that sends every group of a company sends more than rules name. */
+/** Living groups of one connection, where nobody says otherwise. Policy, and whoever lists them, meets them all; a directory that sends every group of a company sends more than rules name. */
 export const mostGroups = 50_000
 
 /** Names are compared without case, as SCIM compares them; two groups that policy could not tell apart are refused. */
@@ -124,6 +124,7 @@ export async function insertScimGroup(
   caller: ScimCaller,
   data: ScimGroupData,
   members: ReadonlySet<string>,
+  most: number = mostGroups,
 ): Promise<Result<ScimGroup, GroupRefusal<never>>> {
   await holdDirectory(db, caller)
   if (await isTaken(db, caller, data)) return err({ kind: 'taken' })
@@ -138,7 +139,7 @@ export async function insertScimGroup(
      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9 FROM connections WHERE tenant_id = $1 AND id = $3 AND scim_groups < $10 RETURNING ${scimGroupColumns}`,
     [
       ...[caller.tenant, caller.newId(), caller.connectionId, data.displayName, keyOf(data.displayName), data.externalId ?? null],
-      ...[JSON.stringify(data.attributes), known.length, toTimestamp(caller.now), mostGroups],
+      ...[JSON.stringify(data.attributes), known.length, toTimestamp(caller.now), most],
     ],
   )
   // Whoever holds the directory is the only one who makes groups of it.

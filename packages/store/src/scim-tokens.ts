@@ -103,18 +103,21 @@ const livingStatement = hotStatement({
        WHERE scim_tokens.tenant_id = $1 AND scim_tokens.id = living.id
          AND (living.last_used_at IS NULL OR living.last_used_at < $3::timestamptz - make_interval(secs => ${useRecordedEverySeconds}))
      )
-     SELECT ${columns} FROM living`,
+     SELECT ${columns}, (SELECT configuration_version FROM tenants WHERE id = $1) AS configuration_version FROM living`,
 })
 
-/** The living token of this tenant with this hash; notes its use. Undefined for a stranger's, a revoked, an expired one alike. */
+/**
+ * The living token of this tenant with this hash, and what version the tenant's configuration is of now; notes its use. Undefined for a stranger's, a revoked,
+ * an expired one alike.
+ */
 export async function findLivingScimToken(
   hot: HotDb,
   tenant: TenantId,
   hash: CredentialHash,
   now: Instant,
-): Promise<ScimToken | undefined> {
-  const { rows } = await hot.query<Row>(livingStatement, [tenant, hash, toTimestamp(now)])
-  return rows[0] && toToken(rows[0])
+): Promise<(ScimToken & { readonly configurationVersion: number }) | undefined> {
+  const { rows } = await hot.query<Row & { configuration_version: number }>(livingStatement, [tenant, hash, toTimestamp(now)])
+  return rows[0] && { ...toToken(rows[0]), configurationVersion: rows[0].configuration_version }
 }
 
 /** What the grant of a client's access token for SCIM hangs on, and what the client may speak for. */

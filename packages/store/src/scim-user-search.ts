@@ -7,7 +7,8 @@ import { userSchema } from '@drawbridge/core/scim/user-schema'
 import type { AddParameter, ScimColumn } from './scim-filter-sql.js'
 import { type SearchAnswer, type SearchQuestion, type SearchSource, searchResources } from './scim-search.js'
 import { groupsOfUserSql, isInGroup, listGroupsOf } from './scim-user-groups.js'
-import { type ScimCaller, type ScimUserRow, scimUserColumns, toScimUser } from './scim-users.js'
+import { type ScimUserRow, scimUserColumns, toScimUser } from './scim-user-row.js'
+import type { ScimCaller } from './scim-users.js'
 import { type Db, isUuid } from './transaction.js'
 
 const keyed = (name: string) => (value: string, add: AddParameter) =>

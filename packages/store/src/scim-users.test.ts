@@ -339,14 +339,14 @@ describe('an admin’s kill', () => {
     const targetId = { client: tenant.clientId, connection: tenant.connectionId, tenant: tenant.tenantId, subject: tenant.subjectId }[
       target
     ]
-    expect(await kill(tenant, { target, targetId })).toEqual({ matched: true, epoch: 2 })
-    expect(await kill(tenant, { target, targetId, deactivate: true })).toEqual({ matched: true, epoch: 3 })
+    expect(await kill(tenant, { target, targetId })).toMatchObject({ matched: true, epoch: 2 })
+    expect(await kill(tenant, { target, targetId, deactivate: true })).toMatchObject({ matched: true, epoch: 3 })
     expect(await outboxOf(tenant)).toHaveLength(2)
   })
   test.each(['client', 'connection', 'grant', 'subject'] as const)('of an unknown %s is kept as unmatched', async (target) => {
     const tenant = await freshTenant()
-    expect(await kill(tenant, { target, targetId: randomUUID() })).toEqual({ matched: false, epoch: 0 })
-    expect(await kill(tenant, { target, targetId: 'not a uuid' })).toEqual({ matched: false, epoch: 0 })
+    expect(await kill(tenant, { target, targetId: randomUUID() })).toMatchObject({ matched: false, epoch: 0 })
+    expect(await kill(tenant, { target, targetId: 'not a uuid' })).toMatchObject({ matched: false, epoch: 0 })
     expect(await eventsOf(tenant)).toMatchObject([{ matched: false }, { matched: false }])
     expect(await outboxOf(tenant)).toEqual([])
   })

@@ -8,7 +8,7 @@ import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { readEndDate } from '@drawbridge/core/scim/end-date'
-import { type JsonObject, sameJson } from '@drawbridge/core/scim/json'
+import { sameJson } from '@drawbridge/core/scim/json'
 import { type ScimUser, type ScimUserData, toDocument } from '@drawbridge/core/scim/user'
 import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
@@ -19,36 +19,9 @@ import { keptStatement } from './kept-statements.js'
 import { announceNamesakes, type EndedNamesakes, endNamesakes } from './namesakes.js'
 import { findByRecordedKey, type KeyedUser, mayAnyHoldByRecordedKey } from './recorded-key.js'
 import { removeFromGroups } from './scim-group-members.js'
+import { type ScimUserRow, scimUserColumns, toScimUser } from './scim-user-row.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
-import { recoveriesOf, unnamedSince } from './unnamed-people.js'
-
-export type ScimUserRow = {
-  id: ScimUserId
-  connection_id: ConnectionId
-  user_name: string
-  external_id: string | null
-  active: boolean
-  resource: JsonObject
-  version: number
-  created_at: Instant
-  updated_at: Instant
-  unnamed_since: Instant | null
-}
-
-/** Of `scim_users AS u`. */
-export const scimUserColumns = `id, connection_id, user_name, external_id, active, resource, version, created_at, updated_at, ${unnamedSince} AS unnamed_since`
-export const toScimUser = (row: ScimUserRow): ScimUser => ({
-  id: row.id,
-  connectionId: row.connection_id,
-  userName: row.user_name,
-  externalId: row.external_id ?? undefined,
-  active: row.active,
-  attributes: row.resource,
-  version: row.version,
-  createdAt: row.created_at,
-  updatedAt: row.updated_at,
-  unnamedSince: row.unnamed_since ?? undefined,
-})
+import { recoveriesOf } from './unnamed-people.js'
 
 /** userName is compared without case: RFC 7643 §4.1.1. */
 const keyOf = (userName: string): string => userName.toLowerCase()
@@ -94,12 +67,27 @@ async function isTaken(
   return rowCount > 0
 }
 
+/** Living people of one connection, where nobody says otherwise. */
+export const mostUsers = 500_000
+/** With those who left, of whom a tombstone is kept for good: as many times. Whoever makes and deletes without end is stopped by it. */
+export const knownUsersFactor = 4
+
 const insertedUser =
   keptStatement(`INSERT INTO scim_users AS u (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at, named_after)
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, ${recoveriesOf('$3')}) RETURNING ${scimUserColumns}`)
+   SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, ${recoveriesOf('$3')} WHERE NOT $7::boolean OR NOT EXISTS (
+     SELECT 1 FROM scim_user_counts n WHERE n.tenant_id = $1 AND n.connection_id = $3 AND (n.living >= $10::int OR n.known >= $10 * ${knownUsersFactor}))
+   RETURNING ${scimUserColumns}`)
 
-/** Creates the user, or refuses when the name is taken. A user who is created inactive takes access away at once. */
-export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserData): Promise<Result<ScimUser, 'taken'>> {
+/**
+ * Creates the user, or refuses when the name is taken, or there are as many as there may be. A user who is created inactive takes access away at once, and is
+ * never too many.
+ */
+export async function insertScimUser(
+  db: Db,
+  caller: ScimCaller,
+  data: ScimUserData,
+  most: number = mostUsers,
+): Promise<Result<ScimUser, 'taken' | 'too_many'>> {
   await holdDirectory(db, caller)
   if (await isTaken(db, caller, data, undefined)) return err('taken')
   const { rows } = await db.query<ScimUserRow>(insertedUser, [
@@ -112,8 +100,11 @@ export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserD
     data.active ?? true,
     JSON.stringify(data.attributes),
     toTimestamp(caller.now),
+    most,
   ])
-  const user = toScimUser(rows[0] as ScimUserRow)
+  // Whoever holds the directory is the only one who makes people of it.
+  if (rows[0] === undefined) return err('too_many')
+  const user = toScimUser(rows[0])
   await audit(db, caller, user.id, 'scim_user.created')
   await linkSubject(db, caller, user)
   await settle(db, caller, user, user.active ? undefined : { reason: 'the directory created the user as inactive', isNews: false })

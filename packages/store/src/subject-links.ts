@@ -11,7 +11,7 @@ import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, Tenant
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { deprovision } from './deprovisioning.js'
 import { holdDirectory } from './scim-users.js'
-import type { Db } from './transaction.js'
+import { type Db, toTimestamp } from './transaction.js'
 import { isUnnamed } from './unnamed-people.js'
 
 export type LinkChange = {
@@ -47,10 +47,12 @@ export async function changeSubjectLink(db: Db, change: LinkChange): Promise<Res
   const user = scimUserId === undefined ? undefined : await findLinkable(db, tenant, subject.connection_id, scimUserId)
   if (scimUserId !== undefined && user === undefined) return err('scim_user_unknown')
   if (user?.taken) return err('scim_user_taken')
+  // An end that has come by then has its barrier here.
   await db.query(
-    `UPDATE subjects SET scim_user_id = $3, deactivates_at = (SELECT ends_at FROM scim_users u WHERE u.tenant_id = $1 AND u.id = $3)
+    `UPDATE subjects SET scim_user_id = $3, (deactivates_at, ended_for) =
+       (SELECT ends_at, CASE WHEN ends_at <= $4 THEN ends_at END FROM scim_users u WHERE u.tenant_id = $1 AND u.id = $3)
      WHERE tenant_id = $1 AND id = $2`,
-    [tenant, subjectId, scimUserId ?? null],
+    [tenant, subjectId, scimUserId ?? null, toTimestamp(change.now)],
   )
   const { epoch } = await raiseBarrier(db, change, user?.active === false)
   return ok({ from, changed: true, epoch, deactivated: subject.deactivated || user?.active === false })

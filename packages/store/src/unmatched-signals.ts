@@ -56,7 +56,7 @@ export async function keepUnmatchedSignal(db: Db, tenant: TenantId, signal: Unma
   await db.query(
     `INSERT INTO unmatched_signals AS u (tenant_id, id, connection_id, name, stable_id, reason, deactivates, said_at, expires_at)
      VALUES ($1, $2, $3, unmatched_name($4), $4, $5, $6, $7, CASE WHEN $6 THEN NULL ELSE $8::timestamptz END)
-     ON CONFLICT (tenant_id, connection_id, name) DO UPDATE SET said_at = GREATEST(u.said_at, excluded.said_at),
+     ON CONFLICT (tenant_id, connection_id, name) DO UPDATE SET said_at = GREATEST(u.said_at, excluded.said_at), said_nth = excluded.said_nth,
        reason = CASE WHEN u.deactivates AND NOT excluded.deactivates THEN u.reason ELSE excluded.reason END,
        deactivates = u.deactivates OR excluded.deactivates,
        expires_at = CASE WHEN u.deactivates OR excluded.deactivates THEN NULL ELSE GREATEST(u.expires_at, excluded.expires_at) END`,

@@ -18,6 +18,10 @@ export type Traveller = {
   readonly sid?: string
   readonly previous?: CredentialHash
   readonly browser?: CredentialHash
+  /** As the IdP's clock says. Absent: an hour ahead. */
+  readonly issuedAt?: Instant
+  /** Absent: when the trip began. */
+  readonly authenticatedAt?: Instant
 }
 export type ASession = { readonly id: BrowserSessionId; readonly handleHash: CredentialHash }
 export type ATrip = {
@@ -29,9 +33,11 @@ export type ATrip = {
 /** Throws where the trip may not begin. */
 export async function aTrip(
   { fixture, tenant, now }: { readonly fixture: TestDatabase; readonly tenant: ATenant; readonly now: Instant },
-  { sub = 'ada', sid, previous, browser = hashCredential(randomUUID()) }: Traveller = {},
+  traveller: Traveller = {},
 ): Promise<ATrip> {
   const { tenantId, connectionId, issuerId, clientId } = tenant
+  const { sub = 'ada', sid, previous, browser = hashCredential(randomUUID()) } = traveller
+  const { issuedAt = addSeconds(now, 3600), authenticatedAt = now } = traveller
   const [id, hot, later] = [randomUUID() as LoginRequestId, onHotPath(fixture.database), addSeconds(now, 3600)]
   const ongoing = {
     ...{ id: randomUUID() as AuthorizationRequestId, issuerId, clientId, request: {}, step: 'login' as const, connectionId },
@@ -46,12 +52,12 @@ export async function aTrip(
   const session = { id: randomUUID() as BrowserSessionId, handleHash: hashCredential(randomUUID()) }
   const comeHome = async (): Promise<string> => {
     const done = await completeLogin(hot, tenantId, {
-      ...{ id, issuerId, connectionId, browserHash: browser, issuedAt: addSeconds(now, 3600), now: addSeconds(now, 10) },
+      ...{ id, issuerId, connectionId, browserHash: browser, issuedAt, now: addSeconds(now, 10) },
       ...{ replays: [{ kind: 'oidc_id_token' as const, id }], replayableUntil: later, scimLink: undefined },
       addresses: { claimed: [], own: undefined },
       subject: { id: randomUUID() as SubjectId, stableId: sub, claims: {} },
       session: {
-        ...{ ...session, acr: undefined, amr: [], authenticatedAt: now, expiresAt: later, sealedLogoutHint: Buffer.from('hint') },
+        ...{ ...session, acr: undefined, amr: [], authenticatedAt, expiresAt: later, sealedLogoutHint: Buffer.from('hint') },
         ...{ idpSession: { ...idpSession, sid: sid ?? null }, idpSessionNames: namesOfIdpSession(idpSession) },
       },
       ...{ previousHandleHash: previous, requestId: 'request', address: '127.0.0.1' },

@@ -55,7 +55,7 @@ async function kill(
     })
     return outcome
   })
-  return done.matched ? json({ eventId, target, targetId, epoch: done.epoch, barrierAt: toIso(now) }) : refuseAdmin('not_found')
+  return done.matched ? json({ eventId, target, targetId, epoch: done.epoch, barrierAt: toIso(done.barrierAt) }) : refuseAdmin('not_found')
 }
 
 type Killing = {

@@ -123,6 +123,20 @@ test('its token is nothing once the binding is revoked or has ended, the client 
   }
 })
 
+test('what it says of people is read as the connection is configured at this moment, whatever the process remembers of it', async () => {
+  const directory = await aBoundClient()
+  const token = await accessToken(directory)
+  expect((await scim(directory.slug, token)).status).toBe(200)
+  const named = { issuer: 'https://idp.example', clientId: 'x', directory: { endDate: 'endsOn' } }
+  await asOwner(fixture.ownerUrl, 'UPDATE connections SET configuration = $2 WHERE id = $1', [
+    directory.connectionId,
+    JSON.stringify(named),
+  ])
+  expect((await scim(directory.slug, token, 'POST', { userName: 'ada', endsOn: '2031-01-31' })).status).toBe(201)
+  const ends = 'SELECT ends_at FROM scim_users WHERE connection_id = $1'
+  expect(await asOwner(fixture.ownerUrl, ends, [directory.connectionId])).toEqual([{ ends_at: new Date('2031-02-01T00:00:00Z') }])
+})
+
 test('nobody else’s token opens it: of another tenant, another resource, a client that is bound to nothing, a person', async () => {
   const [one, other] = [await aBoundClient(), await aBoundClient()]
   expect((await scim(one.slug, await accessToken(other))).status).toBe(401)

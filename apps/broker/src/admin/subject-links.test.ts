@@ -1,8 +1,9 @@
 /** An admin's word on who somebody is in the directory: it ends what was issued, and opens no door. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import { listEndedSubjectsAcrossTenants } from '@drawbridge/store/end-dates'
 import { markProvisioningMode } from '@drawbridge/store/tenants'
-import { inTenant } from '@drawbridge/store/transaction'
+import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, anotherConnection, aPlainBrowser } from '@drawbridge/testkit/a-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
@@ -106,6 +107,21 @@ it('to an inactive user deactivates at once, and another link does not let her b
   now = addSeconds(now, 5)
   expect((await signIn('leaver')).text).toContain('subject_deactivated')
   expect((await subjectOf('leaver')).deactivated_at).not.toBeNull()
+})
+
+it('to one whose end has come ends what was issued by itself: nobody waits for a second barrier, and another end later has one of its own', async () => {
+  const { id } = await aPerson('over')
+  const scimUserId = await aScimUser(fixture, acme, 'over@acme.example')
+  await owner('UPDATE scim_users SET ends_at = $2 WHERE id = $1', scimUserId, new Date(now - 1000))
+  await change(id, 'link', { scimUserId })
+  const isUntold = async () =>
+    (await acrossTenants(fixture.database, (db) => listEndedSubjectsAcrossTenants(db, now, 1000))).some((one) => one.id === id)
+  expect(await isUntold()).toBe(false)
+  await change(id, 'unlink')
+  await owner('UPDATE scim_users SET ends_at = $2 WHERE id = $1', scimUserId, new Date(now + 1000))
+  await change(id, 'link', { scimUserId })
+  now = addSeconds(now, 5)
+  expect(await isUntold()).toBe(true)
 })
 
 describe('an ambiguity', () => {

@@ -1,5 +1,5 @@
 /** A client that a company has killed does not come back by the other issuer that it has: one that meets it afterwards meets a dead one. */
-import { type Instant, instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { createGuard } from '@drawbridge/guard/create-guard'
 import { aFrontWorld, aSharedClient, type FrontWorld, ofSharedGuard, rowsOf } from '@drawbridge/testkit/a-front'
 import { aWebRedirectUri } from '@drawbridge/testkit/a-login'
@@ -7,8 +7,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const now: Instant = instant(Date.now())
 let world: FrontWorld
+let behindSeconds = 0
 beforeAll(async () => {
-  world = await aFrontWorld(() => now)
+  world = await aFrontWorld(() => addSeconds(now, -behindSeconds))
 })
 afterAll(() => world?.close())
 
@@ -52,4 +53,22 @@ it('a block that is no kill is that issuer’s alone', async () => {
   await world.signIn('front for acme', { client_id: 'held' })
   const epochs = await rowsOf<{ epoch: number }>(world, "SELECT epoch FROM clients WHERE client_id = 'held' AND blocked_at IS NULL")
   expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 1])
+})
+
+it('the time of what a company killed does not go back where the vendor ends it by a clock that is behind, and what is told says so', async () => {
+  const client = { clientId: 'twice', name: 'Twice', redirectUris: [aWebRedirectUri], tokenEndpointAuthMethod: 'none' }
+  await world.call('POST', '/front-issuer/clients', client)
+  await world.signIn('front for globex', { client_id: 'twice' })
+  expect((await world.call('POST', '/tenants/globex/clients/twice/kill', { reason: 'a test' })).status).toBe(200)
+  behindSeconds = 20
+  try {
+    expect((await world.call('POST', '/front-issuer/clients/twice/kill', { reason: 'a test' })).status).toBe(200)
+  } finally {
+    behindSeconds = 0
+  }
+  const barrier = { barrier_at: new Date(now) }
+  const atGlobex = "= (SELECT id FROM tenants WHERE slug = 'globex')"
+  expect(await rowsOf(world, `SELECT barrier_at FROM clients WHERE client_id = 'twice' AND tenant_id ${atGlobex}`)).toEqual([barrier])
+  const events = await rowsOf(world, `SELECT barrier_at FROM deprovisioning_events WHERE target_id = 'twice' AND tenant_id ${atGlobex}`)
+  expect(events).toEqual([barrier, barrier])
 })

@@ -47,24 +47,32 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
     return err(refuseScim({ reason: found.error }))
   }
   noteProven(deps, http, found.value.tokenId)
-  const { connectionId, tokenId, scope } = found.value
+  const { connectionId, tokenId, scope, configured } = found.value
   const { id: tenant } = tenantOf(http)
   const busy = spendScim(http, scimLimitOf(http), { tokenId, tenant })
   if (busy) return err(busy)
-  const connection = tenantOf(http).connection(connectionId)
+  const connection = configured.connection(connectionId)
   const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined
   const link = connection?.configuration.ok ? subjectLinkOf(connection.configuration.value) : undefined
   return ok({ tenant, connectionId, tokenId, scope, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
 }
 
-type FoundToken = { readonly connectionId: ConnectionId; readonly tokenId: string; readonly scope: ScimScope }
+/** `configured`: the tenant as it was configured when the token was looked up. A cache that is a second old does not decide whom a change means. security.md §14 */
+type FoundToken = {
+  readonly connectionId: ConnectionId
+  readonly tokenId: string
+  readonly scope: ScimScope
+  readonly configured: ResolvedTenant
+}
 type Found = Promise<Result<FoundToken, 'scim_token_invalid' | 'scim_scope_missing'>>
 
 /** Looked up inside the tenant of the path, so one tenant's token is nothing at another's address. */
 async function bySecret(http: HttpRequest, deps: BrokerDeps, secret: string, now: Instant): Found {
-  const tenant = tenantOf(http).id
-  const token = await findLivingScimToken(onHotPath(deps.database), tenant, hashCredential(secret), now)
-  return token === undefined ? err('scim_token_invalid') : ok({ connectionId: token.connectionId, tokenId: token.id, scope: token.scope })
+  const tenant = tenantOf(http)
+  const token = await findLivingScimToken(onHotPath(deps.database), tenant.id, hashCredential(secret), now)
+  if (token === undefined) return err('scim_token_invalid')
+  const { id: tokenId, connectionId, scope } = token
+  return ok({ tokenId, connectionId, scope, configured: await deps.configuration.atVersion(tenant, token.configurationVersion) })
 }
 
 /**
@@ -79,10 +87,10 @@ async function byAccessToken(http: HttpRequest, deps: BrokerDeps, text: string, 
   const asked = { grantId: token.grantId, issuerId: tenant.issuer.id, audience, now }
   const seen = await inTenant(deps.database, tenant.id, (db) => findScimClient(db, tenant.id, asked))
   if (seen === undefined || isBelowBarrier(token.epochs, seen.epochs)) return err('scim_token_invalid')
-  const current = await deps.configuration.atVersion(tenant, seen.configurationVersion)
-  if (current !== tenant && readToken(deps, current, { text, audience, now }) === undefined) return err('scim_token_invalid')
+  const configured = await deps.configuration.atVersion(tenant, seen.configurationVersion)
+  if (configured !== tenant && readToken(deps, configured, { text, audience, now }) === undefined) return err('scim_token_invalid')
   const held = widestScimScope(token.scopes.filter((scope) => seen.scopes.includes(scope)))
-  return held === undefined ? err('scim_scope_missing') : ok({ ...seen, scope: narrowerScimScope(held, seen.scope) })
+  return held === undefined ? err('scim_scope_missing') : ok({ ...seen, configured, scope: narrowerScimScope(held, seen.scope) })
 }
 
 function readToken(

@@ -1,10 +1,10 @@
 /** The end of somebody's access that a directory names in advance: kept with the person, whoever came first, and a reason to decide again. */
-import { instant } from '@drawbridge/core/instant'
+import { addSeconds, instant } from '@drawbridge/core/instant'
 import type { SubjectId } from '@drawbridge/core/tenant/ids'
 import { endSubject, listEndedSubjectsAcrossTenants } from '@drawbridge/store/end-dates'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker
@@ -85,6 +85,38 @@ test('one that is past already when it is named is a barrier in that request, on
   expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 3 }, [told, told]])
 })
 
+const ended = 'the end that the directory named has come, told: 1'
+
+describe.each(['now', 'at_next_refresh'] as const)('where changes of claims count %s', (claimChanges) => {
+  async function aDirectoryOf(): Promise<Directory> {
+    const directory = await aDirectory()
+    await owner('UPDATE tenants SET claim_changes = $2 WHERE id = $1', [directory.tenant.tenantId, claimChanges])
+    return directory
+  }
+
+  test('one that was taken back and is named again as it was is a barrier again', async () => {
+    const directory = await aDirectoryOf()
+    const id = String((await directory.call('POST', '/Users', ada('2027-01-14'))).body['id'])
+    expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 2 }, [ended]])
+    await directory.call('PUT', `/Users/${id}`, ada())
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivates_at: null })
+    await directory.call('PUT', `/Users/${id}`, ada('2027-01-14'))
+    expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 3 }, [ended, ended]])
+  })
+
+  test('one that was named of whom the directory kept out, and was taken back with that, is a barrier when it is named again', async () => {
+    const directory = await aDirectoryOf()
+    const id = String((await directory.call('POST', '/Users', ada())).body['id'])
+    await directory.call('PUT', `/Users/${id}`, { ...ada(), active: false })
+    await directory.call('PUT', `/Users/${id}`, { ...ada('2027-01-14'), active: false })
+    await directory.call('PUT', `/Users/${id}`, { ...ada(), active: true })
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivates_at: null, deactivated_at: null })
+    await directory.call('PUT', `/Users/${id}`, ada('2027-01-14'))
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 3 })
+    expect((await toldOf(directory)).toSorted()).toEqual(['the directory set active to false, told: 1', ended])
+  })
+})
+
 test('one that is to come in a second is no barrier yet', async () => {
   const directory = await aDirectory()
   await directory.call('POST', '/Users', ada(new Date(broker.clock.at + 1000).toISOString()))
@@ -97,6 +129,66 @@ test('whoever is made inactive together with an end that is past is told of once
   await directory.call('PUT', `/Users/${id}`, { ...ada('2020-01-01'), active: false })
   expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivated_at: new Date(broker.clock.at) })
   expect(await toldOf(directory)).toEqual(['the directory set active to false, told: 1'])
+})
+
+describe.each([
+  ['a later one', ada('2027-01-16')],
+  ['none', ada()],
+])('one that came while no worker raised its barrier', (another, user) => {
+  test(`is a barrier when the directory names ${another} in its place`, async () => {
+    const directory = await aDirectory()
+    const { tenant } = directory
+    const id = String((await directory.call('POST', '/Users', ada(new Date(broker.clock.at + 1000).toISOString()))).body['id'])
+    await owner('UPDATE subjects SET epoch = 7 WHERE id = $1', [tenant.subjectId])
+    broker.clock.at = addSeconds(broker.clock.at, 5)
+    await directory.call('PUT', `/Users/${id}`, user)
+    expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 8, deactivated_at: null }, [ended]])
+    await directory.call('PUT', `/Users/${id}`, ada('2027-01-20'))
+    expect(await toldOf(directory)).toEqual([ended])
+  })
+})
+
+test('one that came while no worker raised its barrier, and another past one in its place, are one barrier', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada(new Date(broker.clock.at + 1000).toISOString()))).body['id'])
+  broker.clock.at = addSeconds(broker.clock.at, 5)
+  await directory.call('PUT', `/Users/${id}`, ada('2027-01-01'))
+  expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 2 }, [ended]])
+})
+
+const newsOf = async ({ tenant }: Directory) =>
+  (
+    await owner<{ news: string }>(
+      `SELECT kind || COALESCE(' ' || (payload ->> 'deactivated'), '') AS news FROM outbox WHERE tenant_id = $1 AND kind IN ('revoke', 'tell-reinstated')
+         AND $2 IN (payload ->> 'targetId', payload ->> 'subjectId') ORDER BY id`,
+      [tenant.tenantId, tenant.subjectId],
+    )
+  ).map(({ news }) => news)
+
+test('one that has come is told as any other way out, and that it is taken back as any other way in', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada('2027-01-14'))).body['id'])
+  expect(await newsOf(directory)).toEqual(['revoke true'])
+  await directory.call('PUT', `/Users/${id}`, ada('2027-01-13'))
+  expect(await newsOf(directory)).toEqual(['revoke true', 'revoke true'])
+  await directory.call('PUT', `/Users/${id}`, ada('2030-06-30'))
+  const back = ['revoke true', 'revoke true', 'tell-reinstated']
+  expect(await newsOf(directory)).toEqual(back)
+  await directory.call('PUT', `/Users/${id}`, ada())
+  expect(await newsOf(directory)).toEqual(back)
+})
+
+test('who is out by another word as well is not told to be back with her end, and not with that word while her end has come', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada('2027-01-14'))).body['id'])
+  await owner("UPDATE subjects SET deactivated_at = now(), deactivated_by = ARRAY['admin'] WHERE id = $1", [directory.tenant.subjectId])
+  await directory.call('PUT', `/Users/${id}`, ada())
+  await owner("UPDATE subjects SET deactivated_by = ARRAY['scim'] WHERE id = $1", [directory.tenant.subjectId])
+  await directory.call('PUT', `/Users/${id}`, { ...ada(), active: false })
+  await directory.call('PUT', `/Users/${id}`, { ...ada('2027-01-14'), active: true })
+  expect(await newsOf(directory)).not.toContain('tell-reinstated')
+  await directory.call('PUT', `/Users/${id}`, ada())
+  expect((await newsOf(directory)).at(-1)).toBe('tell-reinstated')
 })
 
 test('what is no date changes nothing and stands in the trail; without the setting nothing is read', async () => {
@@ -133,6 +225,15 @@ test('when it has come, the barrier is raised once, and again for another end; t
     tenant.tenantId,
   ])
   expect(events).toEqual(Array.from({ length: 2 }, () => ({ source: 'scim', reason: 'the end that the directory named has come' })))
+})
+
+test('is read by the attribute that the connection names at this moment, whatever the process remembers of it', async () => {
+  const directory = await broker.aDirectory()
+  expect((await directory.call('GET', '/Users')).status).toBe(200)
+  const named = { issuer: 'https://idp.example', clientId: 'drawbridge', directory: { endDate: `${hr}:endDate` } }
+  await owner('UPDATE connections SET configuration = $2 WHERE id = $1', [directory.tenant.connectionId, JSON.stringify(named)])
+  await directory.call('POST', '/Users', ada('2027-01-14'))
+  expect([await subjectOf(directory), await toldOf(directory)]).toMatchObject([{ epoch: 2 }, [ended]])
 })
 
 test('is found for whoever signed in before her directory told of her, by the link key', async () => {

@@ -209,7 +209,10 @@ describe('how many there may be', () => {
     const made = await Promise.all(['A', 'B', 'C'].map((displayName) => call('POST', '/Groups', { displayName })))
     expect(made.map(({ status }) => status).toSorted()).toEqual([201, 400, 400])
     // `scim_groups_too_many`
-    expect(made.find(({ status }) => status === 400)?.body).toMatchObject({ status: '400', detail: expect.stringContaining('mostGroups') })
+    expect(made.find(({ status }) => status === 400)?.body).toMatchObject({
+      status: '400',
+      detail: expect.stringContaining('DRAWBRIDGE_DIRECTORY_GROUPS'),
+    })
     expect(await countOf(company)).toBe(mostGroups)
     expect((await call('PATCH', `/Groups/${group}`, patchOf({ op: 'remove', path: `members[value eq "${ada}"]` }))).status).toBe(204)
     expect((await call('PUT', `/Groups/${group}`, { displayName: 'Other' })).status).toBe(200)

@@ -108,7 +108,8 @@ export const groupsKind: ScimKind = {
     const parsed = parseScimGroup(body)
     if (!parsed.ok) return parsed
     return inDirectory(deps.database, caller, async (db): Promise<Result<JsonObject, ScimError>> => {
-      const created = await insertScimGroup(db, caller, parsed.value.data, parsed.value.members)
+      const { data, members } = parsed.value
+      const created = await insertScimGroup(db, caller, data, members, deps.settings.directoryGroups)
       return created.ok ? ok(await shown(db, context, created.value, wholeResource)) : err(refusalOf(created.error))
     })
   },

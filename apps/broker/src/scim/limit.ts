@@ -3,10 +3,10 @@
  * leaves it without room. Nor do those leave it without room whom a directory creates as gone, very many when it begins: they, too, may take away, and have
  * limits of their own. A directory that is told to wait sends again, so that none is lost; it is told when.
  */
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { RateLimitName } from '../http/rate-limit.js'
-import type { ScimBearer } from './bearer.js'
 
 /** Of one token. */
 export type ScimLimit = Exclude<Extract<RateLimitName, `scim_${string}`>, `${string}_tenant`>
@@ -35,7 +35,7 @@ const isOfAll = (limit: ScimLimit): limit is ScimLimitOfAll => Object.hasOwn(tog
 export const spendScim = (
   { spend }: Pick<HttpRequest, 'spend'>,
   limit: ScimLimit,
-  { tokenId, tenant }: Pick<ScimBearer, 'tokenId' | 'tenant'>,
+  { tokenId, tenant }: { readonly tokenId: string; readonly tenant: TenantId },
 ): Answer | undefined => spend(limit, tokenId) ?? (isOfAll(limit) ? spend(together[limit], tenant) : undefined)
 
 /** Deeper than any body of SCIM nests what matters here: Bulk, its data, a PATCH in it, the value of an operation. */

@@ -75,9 +75,10 @@ export const usersKind: ScimKind = {
     const { deps, caller } = context
     const parsed = parseScimUser(body)
     if (!parsed.ok) return parsed
-    const created = await inDirectory(deps.database, caller, (db) => insertScimUser(db, caller, parsed.value))
+    const created = await inDirectory(deps.database, caller, (db) => insertScimUser(db, caller, parsed.value, deps.settings.directoryUsers))
+    if (!created.ok) return err({ reason: created.error === 'taken' ? 'scim_unique' : 'scim_users_too_many' })
     // Nobody holds whom nobody knew.
-    return created.ok ? ok(toScimResource(created.value, undefined, context.baseUrl)) : err({ reason: 'scim_unique' })
+    return ok(toScimResource(created.value, undefined, context.baseUrl))
   },
   find: (context, id, projection) =>
     inTenant(context.deps.database, context.caller.tenant, async (db) => {

@@ -7,6 +7,7 @@ import { instant } from '@drawbridge/core/instant'
 import type { ScimGroupId, ScimUserId } from '@drawbridge/core/tenant/ids'
 import { mostNamedPeople, raiseClaims, type Touched } from '@drawbridge/store/directory'
 import { publishPolicy } from '@drawbridge/store/policies'
+import { demandPolicySweep } from '@drawbridge/store/policy-sweeps'
 import { holdDirectory } from '@drawbridge/store/scim-users'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
@@ -137,6 +138,18 @@ it('at the next refresh, if the policy says so: until then introspection answers
   expect(await entries()).toEqual(before)
   expect((await client.refresh(one.refresh)).scope).toBe('read')
   expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read' })
+})
+
+it('what was taken away before a policy says now counts at the next refresh still, or at once where that is published for live grants', async () => {
+  await publish('at_next_refresh')
+  const one = await login()
+  await takeOut()
+  await publish('now')
+  expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
+  const version = await publish('now')
+  await inTenant(fixture.database, acme.tenantId, (db) => demandPolicySweep(db, acme.tenantId, version, now))
+  expect(await client.introspect(one.access)).toEqual({ active: false })
+  expect((await client.refresh(one.refresh)).scope).toBe('read')
 })
 
 it('a code that was granted before is worth what is left when it is redeemed', async () => {

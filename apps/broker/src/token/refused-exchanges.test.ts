@@ -78,6 +78,20 @@ describe('a dead token', () => {
   })
 })
 
+it.each([
+  { what: 'a resource that nobody knows', form: { resource: 'https://other.example/mcp' }, by: () => acme.gateway },
+  { what: 'one to which it may exchange other tokens', form: {}, by: () => acme.files },
+])('whoever may not exchange such a token for $what does not hear whether it lives', async ({ form, by }) => {
+  const [{ access_token: dead }, { access_token: living }] = [await acme.signIn(), await acme.signIn()]
+  await revoke(dead)
+  const ofLiving = await ask(living, form, by())
+  expect(ofLiving).toMatchObject({ status: 400, body: { error: 'invalid_target' } })
+  expect(await ask(dead, form, by())).toEqual(ofLiving)
+  // Once it is no longer told, too.
+  for (let time = 0; time <= mostTold; time += 1) expect(await ask(dead, form, by())).toEqual(ofLiving)
+  expect((await lines()).map(({ reason }) => reason)).toEqual(['exchange_not_allowed', 'subject_token_dead'])
+})
+
 it('a living token that is refused counts for the person, before the trail has a line of it', async () => {
   const { access_token: token } = await acme.signIn()
   const unknown = { resource: 'https://other.example/mcp' }

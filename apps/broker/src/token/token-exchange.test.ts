@@ -231,6 +231,16 @@ describe('nothing comes of', () => {
     ).toEqual([])
   })
 
+  it.each(['resource', 'audience'])('two targets, each by a %s: both may be well formed, and a token is for one', async (name) => {
+    const { access_token: token } = await acme.signIn()
+    const form = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token: token })
+    form.set('subject_token_type', accessToken)
+    for (const { resource } of [acme.files, acme.archive]) form.append(name, resource)
+    const headers = basicOf(acme.gateway.clientId, acme.gateway.secret)
+    const answer = await fetch(`${acme.at.broker.url}/t/acme/token`, { method: 'POST', body: form, headers })
+    expect([answer.status, await answer.json()]).toEqual([400, expect.objectContaining({ error: 'invalid_target' })])
+  })
+
   it('a token that was issued for another resource than the one that the permission names', async () => {
     const { body } = await exchanged()
     expect(await refusalOf(acme.exchange(acme.gateway, body.access_token, { resource: acme.archive.resource }))).toMatchObject({

@@ -3,6 +3,7 @@ import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { redeemCode } from '@drawbridge/store/authorization-codes'
 import { briefEventKeepSeconds, eventKeepSeconds, receiversKeepSeconds } from '@drawbridge/store/event-retention'
+import { goneGroupKeepSeconds, sweepGroupsAcrossTenants } from '@drawbridge/store/scim-group-members'
 import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
 import { acrossTenants, onHotPath } from '@drawbridge/store/transaction'
 import { aConsent } from '@drawbridge/testkit/a-consent'
@@ -290,6 +291,26 @@ test('members of a group that was emptied or deleted go, those that count stay',
   expect(new Set(left.map((row) => `${row.group_id} ${row.member_id}`))).toEqual(
     new Set([`${emptied} ${users[0]}`, `${living} ${users[0]}`, `${living} ${users[1]}`]),
   )
+})
+
+test('a group that was deleted goes a week later, once none of its members is left, and makes and takes no room; a living one stays', async () => {
+  await write('DELETE FROM scim_groups')
+  const users = [await aScimUser(fixture, acme, 'grace')]
+  const groupOf = (name: string) => aScimGroup(fixture, acme, name, { users })
+  const [old, late, full, living] = [await groupOf('old'), await groupOf('late'), await groupOf('full'), await groupOf('living')]
+  const deleted = 'UPDATE scim_groups SET deleted_at = $2, generation = 2, member_count = 0 WHERE id = $1'
+  await write(deleted, old, new Date(addSeconds(now, -goneGroupKeepSeconds - 1)))
+  await write(deleted, late, new Date(addSeconds(now, -goneGroupKeepSeconds)))
+  await write(deleted, full, new Date(addSeconds(now, -2 * goneGroupKeepSeconds)))
+  const count = () => asOwner(fixture.ownerUrl, 'SELECT scim_groups FROM connections WHERE id = $1', [acme.connectionId])
+  const before = await count()
+  const sweepGroups = () =>
+    acrossTenants(fixture.database, (db) => sweepGroupsAcrossTenants(db, addSeconds(now, -goneGroupKeepSeconds), 10))
+  expect(await sweepGroups()).toBe(0)
+  await sweepAt(now)
+  const left = async () => (await asOwner<{ id: string }>(fixture.ownerUrl, 'SELECT id FROM scim_groups')).map(({ id }) => id)
+  expect(new Set(await left())).toEqual(new Set([late, living]))
+  expect(await count()).toEqual(before)
 })
 
 test('of done entries, notices and revocations more than one batch goes in one run, and what an event needs stays', async () => {

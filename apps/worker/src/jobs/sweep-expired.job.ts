@@ -17,7 +17,7 @@ import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
 import { deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
 import { eraseFormerSecretsAcrossTenants } from '@drawbridge/store/plan-webhooks'
 import { deleteExpiredRevocationsAcrossTenants } from '@drawbridge/store/revocations'
-import { sweepMembersAcrossTenants } from '@drawbridge/store/scim-group-members'
+import { goneGroupKeepSeconds, sweepGroupsAcrossTenants, sweepMembersAcrossTenants } from '@drawbridge/store/scim-group-members'
 import { deleteExpiredAcrossTenants, eraseLogoutHintsAcrossTenants, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import { boundEventStreams } from '../bound-event-streams.js'
@@ -27,6 +27,8 @@ import type { JobDeps } from '../deps.js'
 export const keepDoneSeconds = 86_400
 /** Rows per statement, so that no sweep holds locks for long. */
 export const sweepBatch = 5000
+/** Of groups fewer: for each the nestings of its tenant are looked through. */
+const groupBatch = 500
 /** Statements per table and run, 1,666 rows a second: a long pause of the worker is made up for in several runs, not in one. */
 export const mostBatches = 20
 
@@ -82,6 +84,8 @@ async function inBatches(deps: JobDeps, sweep: (db: AcrossDb) => Promise<number>
 
 async function sweepRows(run: Run): Promise<number> {
   let rows = (await part(run, 'members of groups', () => sweepMembers(run.deps))) ?? 0
+  const goneBefore = addSeconds(run.now, -goneGroupKeepSeconds)
+  rows += await batches(run, 'groups', (db) => sweepGroupsAcrossTenants(db, goneBefore, groupBatch), groupBatch)
   for (const table of sweptTableNames) {
     const before = addSeconds(run.now, -sweptTables[table].keepSeconds)
     rows += await batches(run, table, (db) => deleteExpiredAcrossTenants(db, table, before, sweepBatch))

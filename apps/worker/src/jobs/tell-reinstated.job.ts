@@ -2,7 +2,7 @@
  * That a person may come in again, to the endpoints that hear it.
  *
  * Never ahead of the news that she was gone, and never behind the news that she is gone again: it waits for the sweeps of what was before it, and says nothing
- * where she has been deactivated since.
+ * where she has been shut out since, by whichever word or date.
  */
 import type { TellReinstatedPayload } from '@drawbridge/core/revocation/webhook'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
@@ -20,7 +20,7 @@ export async function tellReinstated(deps: JobDeps, { tenant: id, entry, eventId
   await acrossTenants(deps.database, async (db) => {
     if (!(await lockUndoneEntry(db, tenant, entry))) return
     await holdNewsOf(db, tenant, subjectId)
-    const person = await findReinstated(db, tenant, { id: subjectId, entry })
+    const person = await findReinstated(db, tenant, { id: subjectId, entry, now })
     if (person?.isEarlierUntold) throw new Error('an earlier end of this person has not been told yet')
     if (person?.isBack) {
       const data = { tenant: person.tenant, eventId, subject: subjectId, sequence: entry }

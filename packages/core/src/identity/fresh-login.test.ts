@@ -26,4 +26,7 @@ test.each([
 ])('a login is $verdict when $when', ({ at, authenticated, demanded, verdict }) => {
   expect(freshLoginSkewSeconds).toBe(180)
   expect(judgeFreshness(at, { authenticatedAt: authenticated, freshDemandedAt: demanded })).toBe(verdict)
+  // Whatever the times say.
+  const instants = { authenticatedAt: authenticated, freshDemandedAt: demanded, beganBeforeBarrier: true }
+  expect(judgeFreshness(at, instants)).toBe('fresh_login_required')
 })

@@ -15,6 +15,8 @@ export type LoginInstants = {
   readonly authenticatedAt: Instant | undefined
   /** When the person was sent to the IdP with the demand to ask her again; undefined: she was sent without it. */
   readonly freshDemandedAt: Instant | undefined
+  /** She was sent there before the barrier of her own was raised, by the order of the database, in which no clock has a say. */
+  readonly beganBeforeBarrier?: boolean
 }
 
 /** `fresh_login_required`: ask once more, with the demand. `login_not_fresh`: the demand was made and not met, so asking again is useless. */
@@ -23,12 +25,14 @@ export type Freshness = 'fresh' | 'fresh_login_required' | 'login_not_fresh'
 /**
  * Says whether a login counts after the barrier of the person, her connection or her tenant, whichever is latest.
  *
- * Whole seconds, because the IdPs tell no finer time; the second of the barrier itself is before it.
+ * Whole seconds, because the IdPs tell no finer time; the second of the barrier itself is before it. An IdP whose clock is ahead dates after the barrier
+ * what was before it: so whoever was under way when it was raised is asked once more, whatever the answer says.
  *
  * @spec SAML Core §2.7.2 AuthnInstant, §3.4.1 ForceAuthn
  * @spec OIDC Core §2 auth_time, §3.1.2.1 prompt and max_age
  */
 export function judgeFreshness(barrierAt: Instant | undefined, login: LoginInstants): Freshness {
+  if (login.beganBeforeBarrier === true) return 'fresh_login_required'
   if (barrierAt === undefined) return 'fresh'
   const { authenticatedAt, freshDemandedAt } = login
   const wasDemanded = freshDemandedAt !== undefined && isAfter(freshDemandedAt, barrierAt)

@@ -69,7 +69,7 @@ export const exchangeErrors = {
   exchange_chain_too_long: {
     ...badSubjectToken,
     spec: 'RFC 8693 §4.1',
-    say: 'the subject token has been exchanged as often as one may be; ask the person’s client for a token of the resource that is needed',
+    say: 'the subject token has been exchanged as often as one may be; ask the client of the person for a token of the resource that is needed',
   },
   exchange_policy_denies: {
     ...badSubjectToken,

@@ -213,7 +213,7 @@ export const tokenErrors = {
     status: 400,
     answer: 'json',
     spec: 'draft-ietf-oauth-identity-assertion-authz-grant',
-    say: 'the tenant accepts assertions of this issuer only from clients that prove themselves; its administrators can allow others',
+    say: 'the tenant accepts assertions only from clients that prove themselves, unless it trusts their issuer and says otherwise of it; its administrators can',
   },
   assertion_subject_refused: {
     code: 'invalid_grant',

@@ -10,7 +10,7 @@ export const webhookEvents = {
   'access.ended': 'A person, grant, client, connection or the whole tenant lost access; the barrier stands.',
   'access.dead_everywhere':
     'Every guard instance that had to hear of such an end has acknowledged it, or refuses by itself; `due` of them had to, and 0 says that none listened.',
-  'subject.deactivated': 'A person may not sign in any more.',
+  'subject.deactivated': 'A person may not sign in any more: somebody said so, or the end that her directory named has come.',
   'subject.reinstated': 'A person may sign in again; nothing that ended comes back.',
 } as const
 export type WebhookEvent = keyof typeof webhookEvents

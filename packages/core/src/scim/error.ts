@@ -47,11 +47,17 @@ export const scimErrors = {
     spec: 'RFC 7644 §3.3',
     say: 'a group with this displayName or externalId exists already',
   },
+  scim_users_too_many: {
+    status: 400,
+    scimType: undefined,
+    spec: 'RFC 7644 §3.12',
+    say: 'this connection has as many people, or with those who left four times as many, as the limit DRAWBRIDGE_DIRECTORY_USERS: delete who is gone, or ask whoever runs this service',
+  },
   scim_groups_too_many: {
     status: 400,
     scimType: undefined,
     spec: 'RFC 7644 §3.12',
-    say: 'this connection has as many groups as the limit mostGroups: delete those that no rule needs, or send fewer',
+    say: 'this connection has as many groups as the limit DRAWBRIDGE_DIRECTORY_GROUPS: delete those that no rule needs, or send fewer',
   },
   scim_not_found: { status: 404, scimType: undefined, spec: 'RFC 7644 §3.12', say: 'there is no such resource' },
   scim_version_stale: { status: 412, scimType: undefined, spec: 'RFC 7644 §3.14', say: 'the resource has another version by now' },

@@ -13,6 +13,8 @@ export type OperationSettings = {
   readonly exampleServerPort: number
   readonly receiptDays: number
   readonly evidenceDays: number
+  readonly directoryUsers: number
+  readonly directoryGroups: number
 }
 
 const leastTokenCharacters = 16
@@ -20,6 +22,8 @@ const leastTokenCharacters = 16
 const leastReceiptDays = 14
 const leastEvidenceDays = 30
 const mostEvidenceDays = 3650
+/** Beyond what anything was measured with, and far below what a count of 32 bits holds. */
+const mostOfDirectory = 10_000_000
 
 export const operationSettings: SettingEntries<OperationSettings> = {
   production: {
@@ -79,5 +83,19 @@ export const operationSettings: SettingEntries<OperationSettings> = {
     example: '2555',
     default: '400',
     parse: required(whole(leastEvidenceDays, mostEvidenceDays)),
+  },
+  directoryUsers: {
+    name: 'DRAWBRIDGE_DIRECTORY_USERS',
+    description: `How many people the directory of one connection may have, 1 to ${mostOfDirectory}; with those whom it has deleted, four times as many. Who is told of as inactive comes beyond it, too. For brokers.`,
+    example: '1000000',
+    default: '500000',
+    parse: required(whole(1, mostOfDirectory)),
+  },
+  directoryGroups: {
+    name: 'DRAWBRIDGE_DIRECTORY_GROUPS',
+    description: `How many groups the directory of one connection may have, 1 to ${mostOfDirectory}. For brokers.`,
+    example: '100000',
+    default: '50000',
+    parse: required(whole(1, mostOfDirectory)),
   },
 }

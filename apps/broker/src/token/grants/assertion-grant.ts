@@ -94,15 +94,19 @@ export async function redeemEvidence(deps: BrokerDeps, known: ExchangeContext, p
   return err({ reason: 'decision_unsettled' })
 }
 
-/** Whoever may bring any assertion of the trust: one who proves himself, unless it says otherwise, and who may be granted anything new. */
+/**
+ * Whoever may bring any assertion of the trust: one who may be granted anything new, and who proves himself, unless the trust says otherwise. `trust`:
+ * `undefined` where nobody trusts the issuer. It is asked before that is said, so that whoever may bring nothing, as anybody can register himself to
+ * be, does not learn of one issuer after another whether the tenant trusts it.
+ */
 export function checkBringer(
   tenant: RegistrationRules,
   client: ProvenClient,
-  { publicClients }: { readonly publicClients: boolean },
+  trust: { readonly publicClients: boolean } | undefined,
 ): Result<undefined, Refused> {
-  if (client.authMethod === 'none' && !publicClients) return err({ reason: 'assertion_client_public' })
   const shut = findShut(tenant, client)
-  return shut ? err(shut) : ok(undefined)
+  if (shut) return err(shut)
+  return client.authMethod === 'none' && trust?.publicClients !== true ? err({ reason: 'assertion_client_public' }) : ok(undefined)
 }
 
 /** Where its people are: at the trust itself, or at a login connection. */

@@ -26,10 +26,10 @@ export async function proveAssertion(
   const { tenant, client, now } = context
   const text = request.assertion.reveal()
   const trust = claimedTrust(text, tenant.assertionTrusts)
+  const bringer = checkBringer(tenant, client, trust?.trust)
+  if (!bringer.ok) return bringer
   if (trust === undefined) return err({ reason: 'assertion_issuer_unknown' })
   if (isOwnAddress(deps, trust.trust.issuer)) return err({ reason: 'assertion_of_this_installation' })
-  const bringer = checkBringer(tenant, client, trust.trust)
-  if (!bringer.ok) return bringer
   const expected = { assertion: text, connectionId: trust.id, ...assertionAddressesOf(tenant), now }
   const verified = await verifyAssertion(deps.fetchSafely, trust.trust, expected)
   if (!verified.ok) return verified

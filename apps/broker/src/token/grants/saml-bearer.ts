@@ -28,10 +28,10 @@ export async function proveSamlAssertion(
   const brought = readBroughtAssertion(request.assertion.reveal(), openerOf(tenant))
   if (!brought.ok) return err(refusalOf(brought.error))
   const trust = tenant.samlTrusts.find((each) => each.trust.issuer === brought.value.issuer)
+  const bringer = checkBringer(tenant, client, trust?.trust)
+  if (!bringer.ok) return bringer
   if (trust === undefined) return err({ reason: 'assertion_issuer_unknown' })
   if (isOwnEntity(deps, trust.trust.issuer)) return err({ reason: 'assertion_of_this_installation' })
-  const bringer = checkBringer(tenant, client, trust.trust)
-  if (!bringer.ok) return bringer
   const verified = verifyBroughtAssertion(brought.value, {
     trust: trust.trust,
     connectionId: trust.id,

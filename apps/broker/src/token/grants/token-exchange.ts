@@ -74,7 +74,7 @@ export const exchangeSubjectToken: Exchange<ExchangeRequest> = async (deps, know
     })
     if (exchanged.kind === 'client_changed') return 'client_changed'
     if (exchanged.kind === 'refused' || (exchanged.kind === 'refused_untold' && isToldEnough(context, exchanged.grantId)))
-      return err({ reason: exchanged.reason, detail: { why: exchanged.why ?? exchanged.reason } })
+      return err(heardOf(context, request, subject, exchanged))
     isCounted = true
     if (exchanged.kind === 'refused_untold') continue
     if (exchanged.kind === 'opened') return ok(await issue(deps, context, exchanged))
@@ -123,6 +123,17 @@ async function decideOnLiving(
   return decided.ok ? decided : refuseOf(deps, context, decided.error)
 }
 
+/** Whoever may not exchange such a token hears that of a dead one, too: whether one lives is told to its resource server, at introspection. */
+function heardOf(
+  context: ExchangeContext,
+  request: ExchangeRequest,
+  subject: SubjectToken,
+  { reason, why = reason }: { readonly reason: TokenErrorReason; readonly why: string | undefined },
+): JsonRefusal {
+  const permitted = judgePermission(context, request, subject)
+  return { reason: permitted.ok ? reason : permitted.error.reason, detail: { why } }
+}
+
 const settle = (deps: BrokerDeps, { tenant, http, now }: ExchangeContext, grant: ExchangedGrant): Promise<void> =>
   settleOneGrant(deps, tenant, {
     ...{ grantId: grant.grant_id, configurationVersion: grant.configuration_version, now, requestId: http.requestId },
@@ -137,23 +148,34 @@ function judgeToken(deps: BrokerDeps, { tenant, client, now }: ExchangeContext, 
   return subject === undefined ? err({ reason: 'subject_token_unknown' }) : ok(subject)
 }
 
-/** Whether the tenant lets this client have what it asks for with the token. */
-function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: ExchangeRequest): Result<Asked, Refusal> {
-  const { tenant, client } = context
+/** By which permission the tenant lets this client exchange such a token for what it wants. */
+function judgePermission(
+  { tenant, client }: ExchangeContext,
+  { targets }: ExchangeRequest,
+  subject: SubjectToken,
+): Result<Pick<Asked, 'permission' | 'resource'>, Refusal> {
   const shut = findShut(tenant, client)
   if (shut) return err(shut)
+  const resource = findTarget(tenant, targets)
+  const asked = { client: client.id, from: subject.audience, issuedTo: subject.clientId }
+  const permission = resource && findPermission(tenant.tokenExchange, { ...asked, to: resource.identifier })
+  return resource && permission ? ok({ permission, resource }) : err({ reason: 'exchange_not_allowed', of: subject })
+}
+
+/** Whether the tenant lets this client have what it asks for with the token. */
+function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: ExchangeRequest): Result<Asked, Refusal> {
   const read = judgeToken(deps, context, request)
   if (!read.ok) return read
   const subject = read.value
-  const resource = findTarget(tenant, request.targets)
-  const asked = { client: client.id, from: subject.audience, issuedTo: subject.clientId }
-  const permission = resource && findPermission(tenant.tokenExchange, { ...asked, to: resource.identifier })
-  if (resource === undefined || permission === undefined) return err({ reason: 'exchange_not_allowed', of: subject })
+  const permitted = judgePermission(context, request, subject)
+  if (!permitted.ok) return permitted
+  const { tenant } = context
+  const { permission } = permitted.value
   if (subject.isBound && context.provenKey === undefined) return err({ reason: 'exchange_proof_missing', of: subject })
   const missing = findMissingProof(context, tenant)
   if (missing) return err(missing as Refused)
   const scopes = narrowToExchanged(request.scopes, [permission.scopes, subject.scopes])
-  return scopes.ok ? ok({ subject, permission, resource, scopes: scopes.value }) : err({ reason: scopes.error, of: subject })
+  return scopes.ok ? ok({ subject, ...permitted.value, scopes: scopes.value }) : err({ reason: scopes.error, of: subject })
 }
 
 /** Of a token of ours, which is a line of the trail. */
