@@ -28,12 +28,14 @@ const limitMs = (2 * seconds + 500) * 1000
 
 async function nothingIsLost(fleet: ShakenFleet, run: Run): Promise<void> {
   console.log(`faults: seed ${run.seed}, ${run.seconds} s`)
-  const { contradictions, shaken, figures, weather: faults } = await runFaults(fleet, run)
+  const { contradictions, trail, shaken, figures, weather: faults } = await runFaults(fleet, run)
   const told = `seed ${run.seed}: ${JSON.stringify(figures)}, ${JSON.stringify(faults)}`
   console.log(told)
   if (contradictions.length > 0) {
     const weather = shaken.map(({ at, what }) => `${(at / 1000).toFixed(3)} s ${what}`)
-    throw new Error([told, ...contradictions.slice(0, 20), `${contradictions.length} contradictions. The weather:`, ...weather].join('\n'))
+    throw new Error(
+      [told, ...contradictions.slice(0, 20), `${contradictions.length} contradictions.`, ...trail, 'The weather:', ...weather].join('\n'),
+    )
   }
   expect(figures['acknowledged']).toBeGreaterThan(0)
 }

@@ -1,12 +1,14 @@
 /** How the connections of one process are shared: among tenants, and among those who wait for what another holds. */
-import { type LockTurns, lockPatienceMs } from './lock-waits.js'
+import { lockPatienceMs } from './lock-waits.js'
 import { createTurns, type Turns } from './turns.js'
 
-export type DatabaseTurns = LockTurns & {
+export type DatabaseTurns = {
   /** By tenant: who has a connection of the tenant pool next. */
   readonly tenants: Turns
   /** By connection: which change of a directory is next. It has its turn before it takes one of its tenant, and so waits without a connection. */
   readonly directories: Turns
+  /** By tenant and statement: which one of the hot path tries, on a connection, to have what somebody holds (`yieldingToLocks`). */
+  readonly lockWaits: Turns
   /** By the owner of a resource server: who has the snapshot for its guards read next. Whoever waits does so without a connection. */
   readonly snapshots: Turns
 }
@@ -15,7 +17,7 @@ export type DatabaseTurns = LockTurns & {
 export const mostWaitingPerTenant = 1_000
 /** Of changes of one directory, each with its body in memory. */
 export const mostWaitingPerDirectory = 100
-/** Of statements of the hot path that wait for what another of their tenant holds. */
+/** Of one statement of the hot path, for what is held in its tenant. */
 export const mostWaitingForLocks = 100
 /** Of openings that share a snapshot, of one owner of resource servers. */
 export const mostWaitingForSnapshot = 1_000
@@ -33,7 +35,7 @@ export type DatabasePlaces = {
 }
 
 /**
- * A tenant has at most half of its pool, those who wait for what another holds at most a quarter of the hot one, and snapshots are read by half of what works across
+ * A tenant has at most half of its pool, whatever waits for a lock at most a quarter of the hot one, and snapshots are read by half of what works across
  * tenants.
  */
 export function createDatabaseTurns({ tenantPool, hotPool, acrossPool, connectTimeoutMs }: DatabasePlaces): DatabaseTurns {
@@ -49,10 +51,6 @@ export function createDatabaseTurns({ tenantPool, hotPool, acrossPool, connectTi
     lockWaits: createTurns({
       ...{ places: Math.max(1, Math.floor(hotPool / 4)), share: 1 },
       ...{ mostWaiting: mostWaitingForLocks, waitMs: lockPatienceMs, busy: 'tenant_busy' },
-    }),
-    hotShares: createTurns({
-      ...{ places: hotPool, share: halfOf(hotPool) },
-      ...{ mostWaiting: mostWaitingPerTenant, waitMs: connectTimeoutMs, busy: 'tenant_busy' },
     }),
     snapshots: createTurns({
       ...{ places: halfOf(acrossPool), share: halfOf(acrossPool) },

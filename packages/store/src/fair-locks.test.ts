@@ -6,6 +6,7 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { lockTimeoutMs } from './lock-waits.js'
 import { busyBy } from './turns.js'
 
 const now = instant(1_800_000_000_000)
@@ -20,14 +21,17 @@ beforeAll(async () => {
 })
 afterAll(() => fixture?.close())
 
-/** As it is while a withdrawal ends very many grants, or is undone. */
-async function whileResourceIsWithdrawn<T>({ tenantId, resourceId }: ATenant, run: () => Promise<T>): Promise<T> {
+/** As it is while a withdrawal ends very many grants. It is undone, unless it is committed. */
+async function whileResourceIsWithdrawn<T>(
+  { tenantId, resourceId }: ATenant,
+  run: (commit: () => Promise<unknown>) => Promise<T>,
+): Promise<T> {
   const admin = new pg.Client({ connectionString: fixture.ownerUrl })
   await admin.connect()
   try {
     await admin.query('BEGIN')
     await admin.query('DELETE FROM resource_issuers WHERE tenant_id = $1 AND resource_id = $2', [tenantId, resourceId])
-    return await run()
+    return await run(() => admin.query('COMMIT'))
   } finally {
     await admin.end()
   }
@@ -62,6 +66,18 @@ it('whoever waits for too long is told so, and nothing of it was done', async ()
   expect(await whileResourceIsWithdrawn(acme, () => open(acme))).toBe('tenant_busy')
   expect(await grants()).toEqual(before)
   expect(await open(acme)).toBe('opened')
+})
+
+it('an end that is committed between two tries counts at the second', async () => {
+  const opened = await whileResourceIsWithdrawn(acme, async (commit) => {
+    const opening = open(acme)
+    while ((await waiting()) === 0) await sleep(5)
+    // The first try is over by then, and the last is not.
+    await sleep(2 * lockTimeoutMs)
+    await commit()
+    return opening
+  })
+  expect(opened).toBe('refused')
 })
 
 const grants = () => asOwner(fixture.ownerUrl, 'SELECT id FROM grants WHERE tenant_id = $1 ORDER BY id', [acme.tenantId])

@@ -141,15 +141,40 @@ function isOvertaken(cause: unknown): boolean {
 export function onHotPath(database: Database): HotDb {
   const hot = {
     query: async <Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> => {
-      const run = () => database.hotPool.query({ name: statement.name, text: statement.text, values: [...parameters] })
-      const result = await yieldingToLocks(database.turns, String(parameters[0]), () =>
-        run().catch((cause: unknown) => (isOvertaken(cause) ? run() : Promise.reject(cause))),
-      )
+      const asked = { name: statement.name, text: statement.text, values: [...parameters] }
+      const run = () =>
+        yieldingToLocks(database.turns.lockWaits, `${String(parameters[0])} ${statement.name}`, (isWanted) =>
+          askUnlessHeld(database.hotPool, asked, isWanted),
+        )
+      const result = await run().catch((cause: unknown) => (isOvertaken(cause) ? run() : Promise.reject(cause)))
       return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
     },
   }
   return hot as HotDb
 }
+
+/** A statement that is its own transaction. `undefined`: it was not asked, or has met a lock and done nothing. */
+async function askUnlessHeld(pool: pg.Pool, asked: pg.QueryConfig, isWanted: () => boolean): Promise<pg.QueryResult | undefined> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    return isWanted() ? await client.query(asked) : undefined
+  } catch (error) {
+    if (isLocked(error)) return undefined
+    broken = isRefusal(error) ? undefined : toError(error)
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+const codeOf = (cause: unknown): unknown => (cause as { readonly code?: unknown } | undefined)?.code
+
+/** SQLSTATE lock_not_available. */
+const isLocked = (cause: unknown): boolean => codeOf(cause) === '55P03'
+
+/** SQLSTATE class 23: what the rows say no to. The connection is as good as before; after any other fault another may be better. */
+const isRefusal = (cause: unknown): boolean => String(codeOf(cause)).startsWith('23')
 
 const toQuery = (statement: string | KeptStatement, parameters: readonly unknown[]): pg.QueryConfig =>
   typeof statement === 'string' ? { text: statement, values: [...parameters] } : { ...statement, values: [...parameters] }
@@ -189,12 +214,14 @@ const isUnanswered = (error: unknown): error is Error => error instanceof Error 
 const isOutdated = (error: unknown): error is Error =>
   error instanceof Error && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery'
 
+const toError = (cause: unknown): Error => (cause instanceof Error ? cause : new Error(String(cause)))
+
 /** Answers the fault that makes this connection unfit for the pool, if there is one. */
 async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
   try {
     await client.query('ROLLBACK')
     return undefined
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
+    return toError(error)
   }
 }

@@ -72,3 +72,22 @@ it('nobody is served who has given up, and the next is', async () => {
   leave()
   expect(await became(turns.take('globex'))).toBe('served')
 })
+
+it('whoever waits for less than others is told when that is over', async () => {
+  const turns = turnsOf({ places: 1 })
+  await turns.take('acme')
+  await expect(turns.take('acme', 1).then(() => 'served', busyBy)).resolves.toBe('tenant_busy')
+})
+
+it('says of one whether it has a place, or somebody of it waits for one', async () => {
+  const turns = turnsOf({ places: 1 })
+  expect(turns.hasAny('acme')).toBe(false)
+  const leave = await turns.take('acme')
+  const waiting = turns.take('globex')
+  expect([turns.hasAny('acme'), turns.hasAny('globex')]).toEqual([true, true])
+  leave()
+  const leaveToo = await waiting
+  expect([turns.hasAny('acme'), turns.hasAny('globex')]).toEqual([false, true])
+  leaveToo()
+  expect(turns.hasAny('globex')).toBe(false)
+})

@@ -23,10 +23,12 @@ export type Busy = 'tenant_busy' | 'directory_busy' | 'connections_busy'
 type Leave = () => void
 
 export type Turns = {
-  /** Waits for a place. Throws a fault that `busyBy` knows. */
-  take(of: string): Promise<Leave>
+  /** Waits for a place, where `atMostMs` says so for less than `waitMs`. Throws a fault that `busyBy` knows. */
+  take(of: string, atMostMs?: number): Promise<Leave>
   /** Whether anybody of this one has a place, or waits for one. */
   hasAny(of: string): boolean
+  /** So many of those who wait, or fewer, go on at once and without a place. */
+  letPass(of: string, many: number): void
 }
 
 const busyCode = 'DRAWBRIDGE_BUSY'
@@ -88,12 +90,20 @@ export function createTurns({ places, share, mostWaiting, waitMs, busy }: TurnLi
 
   return {
     hasAny: (of) => taken.has(of) || waiting.has(of),
-    take: async (of) => {
+    letPass: (of, many) => {
+      const queue = waiting.get(of) ?? []
+      for (const { go, timer } of queue.splice(0, many)) {
+        clearTimeout(timer)
+        go(() => undefined)
+      }
+      if (queue.length === 0) waiting.delete(of)
+    },
+    take: async (of, atMostMs = waitMs) => {
       const queue = waiting.get(of) ?? []
       if (free > 0 && !hasShare(of) && queue.length === 0) return occupy(of)
       if (queue.length >= mostWaiting) throw busyFault(busy)
       return new Promise<Leave>((go, reject) => {
-        const waiter: Waiter = { go, timer: setTimeout(() => giveUp(of, waiter, reject), waitMs) }
+        const waiter: Waiter = { go, timer: setTimeout(() => giveUp(of, waiter, reject), Math.min(waitMs, atMostMs)) }
         queue.push(waiter)
         waiting.set(of, queue)
       })
@@ -102,8 +112,8 @@ export function createTurns({ places, share, mostWaiting, waitMs, busy }: TurnLi
 }
 
 /** Runs `run` in a place of its own. */
-export async function inTurn<T>(turns: Turns, of: string, run: () => Promise<T>): Promise<T> {
-  const leave = await turns.take(of)
+export async function inTurn<T>(turns: Turns, of: string, run: () => Promise<T>, atMostMs?: number): Promise<T> {
+  const leave = await turns.take(of, atMostMs)
   try {
     return await run()
   } finally {

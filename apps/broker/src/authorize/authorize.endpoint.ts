@@ -12,7 +12,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { recallClient, resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
 import { accessRulesOf } from '../http/access-rules.js'
-import { type Answer, redirect } from '../http/answer.js'
+import { type Answer, redirect, withCookies } from '../http/answer.js'
 import { bindBrowser } from '../http/browser-binding.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { mostPostedBytes, type SingleValuedForm } from '../http/form.js'
@@ -129,6 +129,3 @@ function accept(
   })
   return request.ok ? request : err(answerUnaskedWithError(tenant, client, answerable.value, request.error))
 }
-
-export const withCookies = (answer: Answer, setCookies: readonly string[]): Answer =>
-  setCookies.length === 0 ? answer : { ...answer, setCookies: [...(answer.setCookies ?? []), ...setCookies] }

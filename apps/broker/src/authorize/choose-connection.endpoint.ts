@@ -1,10 +1,9 @@
 /** The step at which a person says where she signs in, when neither the hint nor the tenant's set-up does. */
 import { connectionOfAnyAddress } from '@drawbridge/core/tenant/connection-choice'
-import type { Answer } from '../http/answer.js'
+import { type Answer, withCookies } from '../http/answer.js'
 import { endpoint } from '../http/endpoint.js'
 import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
-import { withCookies } from './authorize.endpoint.js'
 import { dispatch } from './dispatch.js'
 import { type Flow, loadFlow, loadPostedStep } from './flow.js'
 import { groupsOfHint } from './groups-of-hint.js'

@@ -23,13 +23,13 @@ import type { UpstreamMessage } from '@drawbridge/upstream/connector'
 import { isProven, type UpstreamRefusal } from '@drawbridge/upstream/error'
 import { type Identified, identify } from '../admission/admit.js'
 import { sessionEndOf } from '../admission/session-end.js'
-import type { Answer } from '../http/answer.js'
+import { type Answer, withCookies } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
+import { FaultAfterwards } from '../http/fault-afterwards.js'
 import { atIssuer } from '../http/front.js'
 import { sealContextOf } from '../http/seal-context.js'
 import { sessionHandleOf, setFrameCookie, setSessionCookie } from '../http/session-cookie.js'
 import { answerWithError, refuseOnPage } from './answer.js'
-import { withCookies } from './authorize.endpoint.js'
 import { refuseOldLogin } from './decline.js'
 import { dispatch } from './dispatch.js'
 import { arriveAtVisit } from './factor-visit.js'
@@ -202,9 +202,14 @@ async function goOn(
   setCookies: readonly string[],
 ): Promise<Answer> {
   const { http, deps, tenant, browserHash, now, trip } = home
-  if (trip.factorVisitId !== undefined) return withCookies(await arriveAtVisit(home, trip.factorVisitId, login), setCookies)
   const set = setCookies.map((cookie) => (cookie.split(';', 1)[0] ?? '').split('=') as [string, string])
   const asked = { ...http, cookies: new Map([...http.cookies, ...set]) }
-  const flow = await resumeFlow({ http: asked, deps, tenant, browserHash, now, login }, login.request)
-  return withCookies(flow.ok ? await dispatch(flow.value) : flow.error, setCookies)
+  try {
+    if (trip.factorVisitId !== undefined) return withCookies(await arriveAtVisit(home, trip.factorVisitId, login), setCookies)
+    const flow = await resumeFlow({ http: asked, deps, tenant, browserHash, now, login }, login.request)
+    return withCookies(flow.ok ? await dispatch(flow.value) : flow.error, setCookies)
+  } catch (cause) {
+    // Her trip is over and her session begun, whatever became of what she came for.
+    throw new FaultAfterwards(cause, setCookies)
+  }
 }

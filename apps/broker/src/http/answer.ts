@@ -94,3 +94,7 @@ export const problem = (status: number, value: Problem, extras: Extras = {}): An
   problem: value,
   ...extras,
 })
+
+/** The same, and these are set besides what it sets itself. */
+export const withCookies = (answer: Answer, setCookies: readonly string[]): Answer =>
+  setCookies.length === 0 ? answer : { ...answer, setCookies: [...(answer.setCookies ?? []), ...setCookies] }

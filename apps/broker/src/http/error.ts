@@ -97,7 +97,7 @@ export const httpErrors = {
     status: 503,
     spec: 'RFC 9110 §15.6.4',
     title: 'Back in a moment',
-    say: 'so much is being done or changed for this tenant that this had no turn; nothing of it was done; try again as Retry-After says',
+    say: 'so much is being done or changed for this tenant that this had no turn; try again as Retry-After says',
   },
   directory_busy: {
     code: 'temporarily_unavailable',

@@ -7,12 +7,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { busyBy } from '@drawbridge/store/turns'
 import type { BrokerDeps } from '../deps.js'
-import type { Answer } from './answer.js'
+import { type Answer, withCookies } from './answer.js'
 import { clientAddress, knownAddress, limitKey } from './client-address.js'
 import { clientCountry } from './client-country.js'
 import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
 import type { Endpoint, HttpRequest, Method } from './endpoint.js'
+import { FaultAfterwards } from './fault-afterwards.js'
 import { type FormRefusal, parseForm, type SingleValuedForm, withoutEmpty } from './form.js'
 import { findAtFront } from './front.js'
 import { limitAt } from './limit-at.js'
@@ -44,7 +45,10 @@ export async function serveEndpoint(serving: Serving, request: IncomingMessage, 
   try {
     answer = await answerRequest(serving, request, matched, requestId)
   } catch (cause) {
-    answer = answerFault(deps, endpoint, requestId, cause)
+    answer =
+      cause instanceof FaultAfterwards
+        ? withCookies(answerFault(deps, endpoint, requestId, cause.cause), cause.setCookies)
+        : answerFault(deps, endpoint, requestId, cause)
   }
   const context = { requestId, cors: endpoint.cors === true }
   try {

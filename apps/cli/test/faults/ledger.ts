@@ -129,7 +129,7 @@ export function judge(ledger: Ledger, bounds: Bounds): readonly string[] {
       )
     if (probe.said === 'dead' && mustLive(ledger, issue, probe.answeredAt, bounds))
       found.push(
-        `${probe.at} refused ${tail(issue.token)} of ${issue.subject} at ${at(probe.sentAt)}: issued at ${at(issue.answeredAt)}, and nothing was taken away since`,
+        `${probe.at} refused ${tail(issue.token)} of ${issue.subject} at ${at(probe.sentAt)}: issued at ${at(issue.answeredAt)}, and nothing was taken away since; grant ${issue.grant}`,
       )
   }
   for (const issue of ledger.issues) {

@@ -17,7 +17,17 @@ import { beginWith, findPeople } from './people.js'
 import { probe } from './probes.js'
 import { type Shaken, shake } from './shake.js'
 import { now } from './stop-watch.js'
-import { contradictionsOf, type SignalsDone, settleMs, signalsDone, untold, untoldNews, untoldNow, waitUntilDone } from './stored.js'
+import {
+  contradictionsOf,
+  type SignalsDone,
+  settleMs,
+  signalsDone,
+  trailOf,
+  untold,
+  untoldNews,
+  untoldNow,
+  waitUntilDone,
+} from './stored.js'
 
 export type Run = {
   readonly seed: number
@@ -35,6 +45,8 @@ export type Run = {
 }
 export type Report = {
   readonly contradictions: readonly string[]
+  /** Of the grants that they name. */
+  readonly trail: readonly string[]
   readonly shaken: readonly Shaken[]
   readonly figures: Figures
   /** How many of each kind of fault. */
@@ -93,19 +105,21 @@ export async function runFaults(fleet: ShakenFleet, run: Run): Promise<Report> {
   const foreign = await waitUntilAllIsHeard(() => loads.flatMap((load) => judgeForeignOf(load)), noticeMs + pauseMs)
   say('the foreign receiver had it all')
   const ofAbsence = absence === undefined ? [] : judgeAbsence(absence, fleet.outside.told)
+  const contradictions = [
+    ...loads.flatMap((load) => judgeCompany(load)),
+    ...late,
+    ...after,
+    ...ofAbsence,
+    ...told,
+    ...foreign,
+    ...fleet.foreign.refused,
+    ...stored,
+  ]
   return {
     shaken,
     weather: kindsOf(shaken),
-    contradictions: [
-      ...loads.flatMap((load) => judgeCompany(load)),
-      ...late,
-      ...after,
-      ...ofAbsence,
-      ...told,
-      ...foreign,
-      ...fleet.foreign.refused,
-      ...stored,
-    ],
+    contradictions,
+    trail: await trailOf(fleet, contradictions),
     figures: {
       ...{
         ...figuresOf(ledgers, settledAt - clearAt),

@@ -87,10 +87,10 @@ export async function contradictionsOf(fleet: ShakenFleet, began: Date): Promise
     ['news that was told twice', 'SELECT resource_id, issuer_id, event_id, count(*) FROM notices GROUP BY 1, 2, 3 HAVING count(*) > 1', []],
     [
       'positions with a gap',
-      // In a long run from the first that no clock here calls expired: older ones are swept.
+      // In a long run from the first that nobody can have swept: each is kept for as long as its issuer owes it, and a company's own issuer owes some for longer.
       `SELECT n.resource_id, count(*), max(n.position) FROM notices n JOIN (
-         SELECT tenant_id, resource_id, CASE WHEN $1::timestamptz > now() - interval '50 minutes' THEN 1
-             ELSE coalesce(min(position) FILTER (WHERE expires_at > now() + interval '2 minutes'), max(position) + 1) END AS first
+         SELECT tenant_id, resource_id, CASE WHEN $1::timestamptz > now() - interval '25 minutes' THEN 1
+             ELSE coalesce(min(position) FILTER (WHERE created_at > now() - interval '20 minutes'), max(position) + 1) END AS first
            FROM notices GROUP BY 1, 2) kept USING (tenant_id, resource_id)
         WHERE n.position >= kept.first GROUP BY n.resource_id, kept.first HAVING count(*) <> max(n.position) - kept.first + 1`,
       [began],
@@ -128,4 +128,21 @@ export async function signalsDone(fleet: ShakenFleet): Promise<SignalsDone> {
       WHERE e.source = 'signal' AND e.matched GROUP BY t.slug`,
   )
   return new Map(rows.map(({ slug, done }) => [slug, done]))
+}
+
+/** What the trail and the ends say of each grant that is named in what was found: the last of it, so that a failure explains itself. */
+export async function trailOf(fleet: ShakenFleet, found: readonly string[]): Promise<readonly string[]> {
+  const grants = [...new Set(found.flatMap((what) => [...what.matchAll(/grant ([0-9a-f-]{36})/g)].map(([, id]) => id)))].slice(0, 5)
+  const lines = await rowsOf<{ line: string }>(
+    fleet,
+    `SELECT line FROM unnest($1::uuid[]) AS named (id) JOIN grants g ON g.id = named.id CROSS JOIN LATERAL (
+       (SELECT e.at, concat_ws(' ', 'trail of', g.id, e.at, e.kind, e.reason, e.detail, e.request_id) AS line FROM audit_events e
+         WHERE e.grant_id = g.id ORDER BY e.at DESC LIMIT 15)
+       UNION ALL
+       (SELECT d.received_at, concat_ws(' ', 'end beside', g.id, d.received_at, d.source, d.target, d.target_id, d.reason) FROM deprovisioning_events d
+         WHERE d.tenant_id = g.tenant_id AND d.target_id IN (g.id::text, g.subject_id::text, g.client_id, g.connection_id::text) ORDER BY d.received_at DESC LIMIT 15)) t
+     ORDER BY g.id, t.at`,
+    [grants],
+  )
+  return lines.map(({ line }) => line)
 }
