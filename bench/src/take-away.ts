@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Instant } from '@drawbridge/core/instant'
 import type { SubjectId } from '@drawbridge/core/tenant/ids'
 import { createExampleMcpServer } from '@drawbridge/example-mcp-server/example-server'
 import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
@@ -85,20 +86,27 @@ export async function aPerson(laboratory: Laboratory): Promise<Person> {
     userName: `${subjectId}@bench.example`,
     active: true,
   })
-  // Her directory has told of her meanwhile: what a decision of this moment would know.
-  const [versions] = await asOwner<{ readonly claimsVersion: number; readonly directoryVersion: number }>(
-    fixture.ownerUrl,
-    `SELECT s.claims_version::int AS "claimsVersion", c.directory_version::int AS "directoryVersion"
-     FROM subjects s JOIN connections c ON c.tenant_id = s.tenant_id AND c.id = s.connection_id WHERE s.tenant_id = $1 AND s.id = $2`,
-    [tenant.tenantId, subjectId],
-  )
-  const { code } = await aGrant(fixture, { ...tenant, subjectId }, { now, scopes: ['documents:read'], ...(versions && { versions }) })
+  const code = await aCodeOf(laboratory, subjectId, now)
   const form = { grant_type: 'authorization_code', code, redirect_uri: aRedirectUri, code_verifier: aVerifier, client_id: tenant.clientId }
   const answer = await fetch(`${laboratory.issuer}/token`, { method: 'POST', body: new URLSearchParams(form) })
   const text = await answer.text()
   if (!answer.ok) throw new Error(`the token endpoint answered ${answer.status}: ${text}`)
   const tokens = JSON.parse(text) as { readonly access_token: string }
   return { scimUserId, accessToken: tokens.access_token }
+}
+
+/** By a decision that knows what her directory has told of her meanwhile; it tells of others, too, and then it is decided anew. */
+async function aCodeOf({ fixture, tenant }: Laboratory, subjectId: SubjectId, now: Instant): Promise<string> {
+  for (;;) {
+    const [versions] = await asOwner<{ readonly claimsVersion: number; readonly directoryVersion: number }>(
+      fixture.ownerUrl,
+      `SELECT s.claims_version::int AS "claimsVersion", c.directory_version::int AS "directoryVersion"
+       FROM subjects s JOIN connections c ON c.tenant_id = s.tenant_id AND c.id = s.connection_id WHERE s.tenant_id = $1 AND s.id = $2`,
+      [tenant.tenantId, subjectId],
+    )
+    const grant = await aGrant(fixture, { ...tenant, subjectId }, { now, scopes: ['documents:read'], ...(versions && { versions }) })
+    if (grant.opened) return grant.code
+  }
 }
 
 async function callExample(url: string, person: Person): Promise<number> {

@@ -1,5 +1,5 @@
 /** How the connections of one process are shared: among tenants, and among those who wait for what another holds. */
-import { lockPatienceMs } from './lock-waits.js'
+import { createLockWaits, type LockWaits } from './lock-waits.js'
 import { createTurns, type Turns } from './turns.js'
 
 export type DatabaseTurns = {
@@ -7,8 +7,8 @@ export type DatabaseTurns = {
   readonly tenants: Turns
   /** By connection: which change of a directory is next. It has its turn before it takes one of its tenant, and so waits without a connection. */
   readonly directories: Turns
-  /** By tenant and statement: which one of the hot path tries, on a connection, to have what somebody holds (`yieldingToLocks`). */
-  readonly lockWaits: Turns
+  /** By tenant and statement: which one of the hot path tries, on a connection, to have what somebody holds. */
+  readonly lockWaits: LockWaits
   /** By the owner of a resource server: who has the snapshot for its guards read next. Whoever waits does so without a connection. */
   readonly snapshots: Turns
 }
@@ -17,8 +17,6 @@ export type DatabaseTurns = {
 export const mostWaitingPerTenant = 1_000
 /** Of changes of one directory, each with its body in memory. */
 export const mostWaitingPerDirectory = 100
-/** Of one statement of the hot path, for what is held in its tenant. */
-export const mostWaitingForLocks = 100
 /** Of openings that share a snapshot, of one owner of resource servers. */
 export const mostWaitingForSnapshot = 1_000
 /** One change works; the next has begun and waits behind it for the lock, so that no time is lost between the two. */
@@ -48,10 +46,7 @@ export function createDatabaseTurns({ tenantPool, hotPool, acrossPool, connectTi
       ...{ places: Number.POSITIVE_INFINITY, share: changesAtOnce },
       ...{ mostWaiting: mostWaitingPerDirectory, waitMs: changeWaitMs, busy: 'directory_busy' },
     }),
-    lockWaits: createTurns({
-      ...{ places: Math.max(1, Math.floor(hotPool / 4)), share: 1 },
-      ...{ mostWaiting: mostWaitingForLocks, waitMs: lockPatienceMs, busy: 'tenant_busy' },
-    }),
+    lockWaits: createLockWaits(Math.max(1, Math.floor(hotPool / 4))),
     snapshots: createTurns({
       ...{ places: halfOf(acrossPool), share: halfOf(acrossPool) },
       ...{ mostWaiting: mostWaitingForSnapshot, waitMs: snapshotWaitMs, busy: 'tenant_busy' },

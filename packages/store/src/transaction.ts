@@ -9,7 +9,6 @@ import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type pg from 'pg'
 import type { Database } from './database.js'
 import type { KeptStatement } from './kept-statements.js'
-import { yieldingToLocks } from './lock-waits.js'
 import { inTurn } from './turns.js'
 
 export type Rows<Row> = { readonly rows: readonly Row[]; readonly rowCount: number }
@@ -143,7 +142,7 @@ export function onHotPath(database: Database): HotDb {
     query: async <Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> => {
       const asked = { name: statement.name, text: statement.text, values: [...parameters] }
       const run = () =>
-        yieldingToLocks(database.turns.lockWaits, `${String(parameters[0])} ${statement.name}`, (isWanted) =>
+        database.turns.lockWaits(`${String(parameters[0])} ${statement.name}`, (isWanted) =>
           askUnlessHeld(database.hotPool, asked, isWanted),
         )
       const result = await run().catch((cause: unknown) => (isOvertaken(cause) ? run() : Promise.reject(cause)))

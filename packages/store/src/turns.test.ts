@@ -76,7 +76,7 @@ it('nobody is served who has given up, and the next is', async () => {
 it('whoever waits for less than others is told when that is over', async () => {
   const turns = turnsOf({ places: 1 })
   await turns.take('acme')
-  await expect(turns.take('acme', 1).then(() => 'served', busyBy)).resolves.toBe('tenant_busy')
+  await expect(turns.take('acme', { atMostMs: 1 }).then(() => 'served', busyBy)).resolves.toBe('tenant_busy')
 })
 
 it('says of one whether it has a place, or somebody of it waits for one', async () => {
@@ -90,4 +90,26 @@ it('says of one whether it has a place, or somebody of it waits for one', async 
   expect([turns.hasAny('acme'), turns.hasAny('globex')]).toEqual([false, true])
   leaveToo()
   expect(turns.hasAny('globex')).toBe(false)
+})
+
+it('lets those go without a place who may, and no more of them than are asked for', async () => {
+  const turns = turnsOf({ places: 1 })
+  const leave = await turns.take('acme')
+  const gone: string[] = []
+  const wait = async (name: string, mayPass: boolean) => {
+    const leaveToo = await turns.take('acme', { mayPass })
+    gone.push(name)
+    return leaveToo
+  }
+  const all = [wait('one', false), wait('two', true), wait('three', true), wait('four', true)]
+  let left = 0
+  expect(turns.letPass('acme', 2, () => (left += 1))).toBe(2)
+  await settled()
+  expect(gone).toEqual(['two', 'three'])
+  for (const passed of [all[1], all[2]]) (await passed)?.()
+  expect(left).toBe(2)
+  leave()
+  ;(await all[0])?.()
+  ;(await all[3])?.()
+  expect(gone).toEqual(['two', 'three', 'one', 'four'])
 })

@@ -20,15 +20,22 @@ export type TurnLimits = {
 export type Busy = 'tenant_busy' | 'directory_busy' | 'connections_busy'
 
 /** Gives the place back; a second call does nothing. */
-type Leave = () => void
+export type Leave = () => void
+
+type Waiting = {
+  /** For less than `waitMs`. */
+  readonly atMostMs?: number
+  /** Whether `letPass` is for it, too. */
+  readonly mayPass?: boolean
+}
 
 export type Turns = {
-  /** Waits for a place, where `atMostMs` says so for less than `waitMs`. Throws a fault that `busyBy` knows. */
-  take(of: string, atMostMs?: number): Promise<Leave>
+  /** Waits for a place. Throws a fault that `busyBy` knows. */
+  take(of: string, how?: Waiting): Promise<Leave>
   /** Whether anybody of this one has a place, or waits for one. */
   hasAny(of: string): boolean
-  /** So many of those who wait, or fewer, go on at once and without a place. */
-  letPass(of: string, many: number): void
+  /** So many of those who may, or fewer, go on at once and without a place. Answers how many; each calls `left` when it leaves. */
+  letPass(of: string, many: number, left: () => void): number
 }
 
 const busyCode = 'DRAWBRIDGE_BUSY'
@@ -42,7 +49,16 @@ export function busyBy(cause: unknown): Busy | undefined {
   return code === busyCode ? busy : undefined
 }
 
-type Waiter = { readonly go: (leave: Leave) => void; readonly timer: NodeJS.Timeout }
+type Waiter = { readonly mayPass: boolean; readonly go: (leave: Leave) => void; readonly timer: NodeJS.Timeout }
+
+function once(leave: Leave): Leave {
+  let isOver = false
+  return () => {
+    if (isOver) return
+    isOver = true
+    leave()
+  }
+}
 
 export function createTurns({ places, share, mostWaiting, waitMs, busy }: TurnLimits): Turns {
   const taken = new Map<string, number>()
@@ -55,16 +71,13 @@ export function createTurns({ places, share, mostWaiting, waitMs, busy }: TurnLi
   function occupy(of: string): Leave {
     free -= 1
     taken.set(of, (taken.get(of) ?? 0) + 1)
-    let isOver = false
-    return () => {
-      if (isOver) return
-      isOver = true
+    return once(() => {
       free += 1
       const left = (taken.get(of) ?? 1) - 1
       if (left === 0) taken.delete(of)
       else taken.set(of, left)
       serveNext()
-    }
+    })
   }
 
   /** At most `places / share` of those who wait have their share, so few are passed over. */
@@ -81,29 +94,35 @@ export function createTurns({ places, share, mostWaiting, waitMs, busy }: TurnLi
     }
   }
 
-  function giveUp(of: string, waiter: Waiter, reject: (error: Error) => void): void {
+  function withdraw(of: string, waiter: Waiter): void {
     const queue = (waiting.get(of) ?? []).filter((one) => one !== waiter)
     if (queue.length === 0) waiting.delete(of)
     else waiting.set(of, queue)
+  }
+
+  function giveUp(of: string, waiter: Waiter, reject: (error: Error) => void): void {
+    withdraw(of, waiter)
     reject(busyFault(hasShare(of) ? busy : 'connections_busy'))
   }
 
   return {
     hasAny: (of) => taken.has(of) || waiting.has(of),
-    letPass: (of, many) => {
+    letPass: (of, many, left) => {
       const queue = waiting.get(of) ?? []
-      for (const { go, timer } of queue.splice(0, many)) {
-        clearTimeout(timer)
-        go(() => undefined)
+      const passing = queue.filter(({ mayPass }) => mayPass).slice(0, many)
+      for (const one of passing) {
+        withdraw(of, one)
+        clearTimeout(one.timer)
+        one.go(once(left))
       }
-      if (queue.length === 0) waiting.delete(of)
+      return passing.length
     },
-    take: async (of, atMostMs = waitMs) => {
+    take: async (of, { atMostMs = waitMs, mayPass = false } = {}) => {
       const queue = waiting.get(of) ?? []
       if (free > 0 && !hasShare(of) && queue.length === 0) return occupy(of)
       if (queue.length >= mostWaiting) throw busyFault(busy)
       return new Promise<Leave>((go, reject) => {
-        const waiter: Waiter = { go, timer: setTimeout(() => giveUp(of, waiter, reject), Math.min(waitMs, atMostMs)) }
+        const waiter: Waiter = { mayPass, go, timer: setTimeout(() => giveUp(of, waiter, reject), Math.min(waitMs, atMostMs)) }
         queue.push(waiter)
         waiting.set(of, queue)
       })
@@ -112,8 +131,8 @@ export function createTurns({ places, share, mostWaiting, waitMs, busy }: TurnLi
 }
 
 /** Runs `run` in a place of its own. */
-export async function inTurn<T>(turns: Turns, of: string, run: () => Promise<T>, atMostMs?: number): Promise<T> {
-  const leave = await turns.take(of, atMostMs)
+export async function inTurn<T>(turns: Turns, of: string, run: () => Promise<T>): Promise<T> {
+  const leave = await turns.take(of)
   try {
     return await run()
   } finally {
