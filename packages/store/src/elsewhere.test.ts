@@ -87,6 +87,15 @@ describe.each([
   })
 })
 
+it('by a key that is longer than an index takes, too', async () => {
+  const [long] = await sql<{ text: string }>("SELECT string_agg(md5(n::text), '') AS text FROM generate_series(1, 1000) n", [])
+  const externalId = long?.text ?? ''
+  const hers = await signedIn(await anotherConnection('externalId'), { linkValue: externalId })
+  const user = { id: randomUUID() as ScimUserId, userName: 'ada', externalId }
+  await here((db) => endElsewhere(db, directory(), user, { reason: 'test', isNews: true }))
+  expect(await state(hers)).toEqual(ended)
+})
+
 it('who comes with a user that is created inactive holds nothing on, either', async () => {
   const hers = await signedIn(await anotherConnection('userName'), { linkValue: 'ada@acme.example' })
   await here((db) => insertScimUser(db, directory(), ada(false)))

@@ -30,7 +30,7 @@ const otherConnections = keptStatement(
   `SELECT id, configuration -> 'scimLinkKey' ->> 'scim' AS key FROM connections WHERE tenant_id = $1 AND id <> $2`,
 )
 
-const byLinkValue = 'SELECT people_of_link_value($1::uuid[], $2, $3) AS id'
+const byLinkValue = 'SELECT s.id FROM unnest($1::uuid[]) AS other (id) CROSS JOIN LATERAL people_of_link_value(other.id, $2, $3) AS s (id)'
 // One connection, or one person, after the other: of a tenant of which the planner has not learned yet, it would rather read all.
 const byStableId = `SELECT s.id FROM unnest($2::uuid[]) AS other (id) CROSS JOIN LATERAL (
      SELECT id FROM subjects WHERE tenant_id = $1 AND connection_id = other.id AND stable_id = $3 AND ${judged('scim_user_id IS NULL')} OFFSET 0) s`

@@ -37,7 +37,8 @@ export const loginFailures = {
   },
   identity_text_malformed: {
     stage: 'mapping',
-    cause: 'An attribute of the person holds text that is none: NUL, or half a character.',
+    cause:
+      'An attribute of the person holds text that is none: NUL, or half a character. Or the value of the link key (`scimLinkKey`) is longer than 512 characters.',
     remedy: 'Correct the value in the directory of the company.',
   },
   identity_mapping_failed: {
