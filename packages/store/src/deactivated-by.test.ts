@@ -136,6 +136,50 @@ it.each([
   expect(await toldBack()).toBe(0)
 })
 
+describe('whom an admin lifted while her directory had her as inactive', () => {
+  it('is told to be back when her directory switches her on', async () => {
+    await directorySays(false)
+    expect(await adminLifts()).toBe(true)
+    expect(await toldBack()).toBe(0)
+    await directorySays(true)
+    expect(await trail()).toMatchObject([
+      { kind: 'subject.kept_out', detail: { by: 'admin', stillOutBy: 'directory' } },
+      { kind: 'subject.reinstated', detail: { by: 'scim', wasDeactivatedBy: [], isDeactivatedBy: [] } },
+    ])
+    expect(await toldBack()).toBe(1)
+  })
+
+  it('is told nothing when her directory switches her on after the end that it named', async () => {
+    await directorySays(false)
+    await adminLifts()
+    await sql('UPDATE subjects SET deactivates_at = to_timestamp(1700000000) WHERE tenant_id = $1')
+    await directorySays(true)
+    expect(await trail()).toMatchObject([
+      { kind: 'subject.kept_out', detail: { by: 'admin' } },
+      { kind: 'subject.kept_out', detail: { by: 'scim', stillOutBy: 'end_date' } },
+    ])
+    expect(await toldBack()).toBe(0)
+  })
+
+  it('is told to be back when an admin links her to an active user instead, and once', async () => {
+    await directorySays(false)
+    await adminLifts()
+    const active = await created({ userName: 'other', externalId: 'other' })
+    if (!active.ok) throw new Error('taken')
+    const linked = async (scimUserId: ScimUserId | undefined) =>
+      here((db) =>
+        changeSubjectLink(db, {
+          ...{ ...directory(), subjectId: acme.subjectId, eventId: randomUUID() as DeprovisioningEventId, reason: 'it is she' },
+          scimUserId,
+        }),
+      )
+    await linked(active.value.id)
+    expect(await toldBack()).toBe(1)
+    await linked(undefined)
+    expect(await toldBack()).toBe(1)
+  })
+})
+
 it('a directory that says again that somebody is out, whom an admin kept out before, keeps her out, too', async () => {
   await directorySays(false)
   await sql("UPDATE subjects SET deactivated_by = ARRAY['admin'] WHERE tenant_id = $1")

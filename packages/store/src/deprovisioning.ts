@@ -188,7 +188,7 @@ export type Reinstating = Extract<DeprovisioningSource, 'admin' | 'scim'>
 export type Reinstatement = {
   readonly tenant: TenantId
   readonly subjectId: SubjectId
-  /** A directory takes back its own word alone; an admin lifts whatever keeps her out. */
+  /** A directory takes back its own word alone, and only where it had her as out; an admin lifts whatever keeps her out. */
   readonly by: Reinstating
   readonly reason: string
   readonly now: Instant
@@ -209,13 +209,14 @@ export const isLetIn = (
 const queuedBack = (people: string, at: string): string => `INSERT INTO outbox (tenant_id, kind, payload, created_at)
      SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', ${at}::text), $3 FROM ${people} RETURNING id`
 
+/** A directory lets in by its word also whom an admin lifted before it: until then its own user of her kept her out, and nobody was told that she is back. */
 const reinstated = keptStatement(`WITH known AS (
-     SELECT id, deactivated_by FROM subjects WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL FOR UPDATE
+     SELECT id, deactivated_by, deactivated_at IS NOT NULL AS was_out FROM subjects WHERE tenant_id = $1 AND id = $2 AND (deactivated_at IS NOT NULL OR $7 = 'scim') FOR UPDATE
    ), heard AS (
      UPDATE subjects AS s SET deactivated_by = CASE $7 WHEN 'admin' THEN '{}' ELSE array_remove(s.deactivated_by, $7) END,
        deactivated_at = CASE WHEN $7 = 'admin' OR s.deactivated_by = ARRAY[$7::text] THEN NULL ELSE s.deactivated_at END
      FROM known WHERE s.tenant_id = $1 AND s.id = known.id
-     RETURNING s.id, s.epoch, s.deactivated_at IS NULL AS is_lifted, ${isLetIn('s', '$3')} AS is_back, s.deactivates_at, known.deactivated_by AS was_by, s.deactivated_by AS is_by
+     RETURNING s.id, s.epoch, known.was_out, s.deactivated_at IS NULL AS is_lifted, ${isLetIn('s', '$3')} AS is_back, s.deactivates_at, known.deactivated_by AS was_by, s.deactivated_by AS is_by
    ), queued AS (
      ${queuedBack('heard WHERE is_back', '$6')}
    ), audited AS (
@@ -224,7 +225,7 @@ const reinstated = keptStatement(`WITH known AS (
        jsonb_build_object('epoch', epoch, 'by', $7::text, 'wasDeactivatedBy', was_by, 'isDeactivatedBy', is_by)
          || CASE WHEN NOT is_lifted OR is_back THEN '{}' WHEN deactivates_at <= $3 THEN '{"stillOutBy": "end_date"}' ELSE '{"stillOutBy": "directory"}' END::jsonb, $5 FROM heard
    )
-   SELECT is_lifted AS "isLifted", (SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued) FROM heard`)
+   SELECT was_out AND is_lifted AS "isLifted", (SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued) FROM heard`)
 
 /**
  * Opens the door again, where nobody else keeps it shut, and nothing more: the epoch stays, so nothing that died comes back. True if she was

@@ -3,13 +3,14 @@
  *
  * A link decides whom a deactivation hits, so a changed one is a barrier: whatever was issued under the old one is dead. Only a living user of
  * the subject's own connection can be linked, and only one whom no other subject has. Nothing here lets anybody back in: a subject who is
- * deactivated stays so, and one who is linked to an inactive user is deactivated by it, as if the directory had said so now.
+ * deactivated stays so, and one who is linked to an inactive user is deactivated by it, as if the directory had said so now. Whom only the user of her old
+ * link kept out is told to be back.
  */
 import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
-import { deprovision } from './deprovisioning.js'
+import { deprovision, isLetIn, tellBack } from './deprovisioning.js'
 import { holdDirectory } from './scim-users.js'
 import { type Db, toTimestamp } from './transaction.js'
 import { isUnnamed } from './unnamed-people.js'
@@ -33,7 +34,7 @@ export type LinkChanged = {
 }
 export type LinkRefusal = 'subject_unknown' | 'scim_user_unknown' | 'scim_user_taken'
 
-type SubjectRow = { connection_id: ConnectionId; scim_user_id: ScimUserId | null; epoch: number; deactivated: boolean }
+type SubjectRow = { connection_id: ConnectionId; scim_user_id: ScimUserId | null; epoch: number; deactivated: boolean; letIn: boolean }
 
 /** Link, barrier and audit of the barrier in the caller's transaction. SCIM changes and logins of the connection come before or after, never between. */
 export async function changeSubjectLink(db: Db, change: LinkChange): Promise<Result<LinkChanged, LinkRefusal>> {
@@ -55,6 +56,8 @@ export async function changeSubjectLink(db: Db, change: LinkChange): Promise<Res
     [tenant, subjectId, scimUserId ?? null, toTimestamp(change.now)],
   )
   const { epoch } = await raiseBarrier(db, change, user?.active === false)
+  // Whom only the user of the old link kept out, or an end of hers.
+  if (!subject.letIn && (await findSubject(db, change))?.letIn) await tellBack(db, { tenant, id: subjectId, now: change.now })
   return ok({ from, changed: true, epoch, deactivated: subject.deactivated || user?.active === false })
 }
 
@@ -73,10 +76,11 @@ const raiseBarrier = (db: Db, { tenant, subjectId, eventId, reason, now, request
     deactivate,
   })
 
-async function findSubject(db: Db, { tenant, subjectId }: LinkChange, lock = ''): Promise<SubjectRow | undefined> {
+async function findSubject(db: Db, { tenant, subjectId, now }: LinkChange, lock = ''): Promise<SubjectRow | undefined> {
   const { rows } = await db.query<SubjectRow>(
-    `SELECT connection_id, scim_user_id, epoch, deactivated_at IS NOT NULL AS deactivated FROM subjects WHERE tenant_id = $1 AND id = $2 ${lock}`,
-    [tenant, subjectId],
+    `SELECT connection_id, scim_user_id, epoch, deactivated_at IS NOT NULL AS deactivated, ${isLetIn('s', '$3')} AS "letIn"
+     FROM subjects s WHERE tenant_id = $1 AND id = $2 ${lock}`,
+    [tenant, subjectId, toTimestamp(now)],
   )
   return rows[0]
 }
