@@ -42,6 +42,9 @@ const isHers = `i.tenant_id = $1 AND i.connection_id = $3 AND i.used_at IS NULL 
       AND (i.named_by = 'link_key' AND i.value = CASE WHEN $11::text IS NULL THEN $10 ELSE $12 END
         OR i.named_by = 'email' AND i.value = $17 AND EXISTS (SELECT 1 FROM proven WHERE proven.domain = $18))`
 
+/** The link key that the connection declares, where it is of the kind by which the login's value was read. */
+export const presentLinkKey = `(SELECT configuration ->> 'scimLinkKey' FROM connections WHERE tenant_id = $1 AND id = $3 AND configuration -> 'scimLinkKey' ->> 'scim' = $11::text)`
+
 /** What `judgeProvisioning` of core asks of a person whom the directory does not shut out; a test holds the two together. */
 const provisioningState = `CASE
   WHEN EXISTS (SELECT 1 FROM owners WHERE owners.tenant_id <> $1) THEN 'address_of_another'
@@ -168,11 +171,12 @@ export const completeStatement = hotStatement({
   ), changes AS (
     SELECT COALESCE(claim_changes, 'now') = 'now' AS is_now FROM tenants WHERE id = $1
   ), person AS (
-    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, link_value, claims_at, created_at, last_login_at, deactivates_at)
-    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $12, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
+    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, link_value, link_key, claims_at, created_at, last_login_at, deactivates_at)
+    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $12, ${presentLinkKey}, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
     WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session AND in_signals) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
-      claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, link_value = COALESCE(EXCLUDED.link_value, subjects.link_value), claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
+      claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, link_value = COALESCE(EXCLUDED.link_value, subjects.link_value),
+      link_key = CASE WHEN EXCLUDED.link_value IS NULL THEN subjects.link_key ELSE EXCLUDED.link_key END, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
       (claims_version, claims_barrier, claims_barrier_at) = (
         SELECT subjects.claims_version + CASE WHEN differs THEN 1 ELSE 0 END,
           CASE WHEN differs AND is_now THEN subjects.claims_version + 1 ELSE subjects.claims_barrier END,

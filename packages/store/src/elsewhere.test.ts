@@ -1,5 +1,6 @@
 /** The same person at another connection of her tenant, when her directory has switched her off: whomever a login would refuse for it holds nothing on. */
 import { randomUUID } from 'node:crypto'
+import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import { addSeconds, instant } from '@drawbridge/core/instant'
 import { ok } from '@drawbridge/core/result'
 import type { ScimUserData } from '@drawbridge/core/scim/user'
@@ -43,12 +44,26 @@ async function anotherConnection(scim?: ScimKey, { tenantId } = acme): Promise<C
   )
   return row?.id as ConnectionId
 }
-type Person = { readonly stableId?: string; readonly linkValue?: string | null; readonly email?: string; readonly tenant?: ATenant }
-async function signedIn(connectionId: ConnectionId, { stableId = 'sub-7', linkValue = null, email, tenant = acme }: Person = {}) {
+type Person = {
+  readonly stableId?: string
+  readonly linkValue?: string | null
+  readonly email?: string
+  readonly tenant?: ATenant
+  readonly recorded?: readonly (readonly [string, string])[]
+}
+const declaredKey = (connection: string) =>
+  `(SELECT configuration ->> 'scimLinkKey' FROM connections WHERE tenant_id = $1 AND id = ${connection})`
+async function signedIn(
+  connectionId: ConnectionId,
+  { stableId = 'sub-7', linkValue = null, email, tenant = acme, recorded = [] }: Person = {},
+) {
   const [row] = await sql<{ id: SubjectId }>(
-    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, link_value, email_key, claims, claims_at, created_at, last_login_at)
-     VALUES ($1, $2, $3, $4, $5, $6, '{}', $7, $7, $7) RETURNING id`,
-    [tenant.tenantId, randomUUID(), connectionId, stableId, linkValue, email ?? null, new Date(addSeconds(now, -60))],
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, link_value, link_key, email_key, claims, claims_at, created_at, last_login_at)
+     VALUES ($1, $2, $3, $4, $5, ${declaredKey('$3')}, $6, $8, $7, $7, $7) RETURNING id`,
+    [
+      ...[tenant.tenantId, randomUUID(), connectionId, stableId, linkValue, email ?? null, new Date(addSeconds(now, -60))],
+      JSON.stringify({ claims: recorded }),
+    ],
   )
   return row?.id as SubjectId
 }
@@ -159,8 +174,8 @@ describe('nothing is taken from', () => {
 
 const many = (people: number, connectionId: ConnectionId, name: string) =>
   sql(
-    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, link_value, claims, claims_at, created_at, last_login_at)
-     SELECT $1, gen_random_uuid(), $2, 'u' || n, ${name}, '{}', $3, $3, $3 FROM generate_series(1, ${people}) n`,
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, link_value, link_key, claims, claims_at, created_at, last_login_at)
+     SELECT $1, gen_random_uuid(), $2, 'u' || n, ${name}, ${declaredKey('$2')}, '{}', $3, $3, $3 FROM generate_series(1, ${people}) n`,
     [acme.tenantId, connectionId, new Date(now)],
   )
 
@@ -170,6 +185,82 @@ it('more than one person can be are an alarm, and none of them is ended', async 
   expect(await sql('SELECT 1 FROM subjects WHERE tenant_id = $1 AND epoch > 1')).toHaveLength(1)
   const alarms = "SELECT reason, detail ->> 'ended' AS ended FROM audit_events WHERE tenant_id = $1 AND kind = 'deprovisioning.ambiguous'"
   expect(await sql(alarms)).toEqual([{ reason: 'the directory set active to false', ended: 'nobody' }])
+})
+
+describe('too many at one connection keep nobody at another', () => {
+  const alarms = () =>
+    sql(
+      "SELECT detail -> 'connections' AS at FROM audit_events WHERE tenant_id = $1 AND kind = 'deprovisioning.ambiguous' AND detail ->> 'elsewhere' = 'true'",
+    )
+  const alsoMany = async () => {
+    const crowd = await anotherConnection('userName')
+    await many(namesakeLimits.endedSingly + 1, crowd, "'ada@acme.example'")
+    return { crowd, hers: await signedIn(await anotherConnection('userName'), { linkValue: 'ada@acme.example' }) }
+  }
+
+  it('and the alarm names where they are', async () => {
+    const { crowd, hers } = await alsoMany()
+    await says(await created(), false)
+    expect([await state(hers), await alarms()]).toEqual([ended, [{ at: [crowd] }]])
+  })
+
+  it('nor are they an alarm where their own directory answers for them', async () => {
+    const { crowd, hers } = await alsoMany()
+    await created(directory(crowd))
+    await says(await created(), false)
+    expect([await state(hers), await alarms()]).toEqual([ended, []])
+  })
+})
+
+describe('a link key that is declared after somebody has signed in', () => {
+  const declare = (connection: ConnectionId, attribute: string, scim: ScimKey) =>
+    sql('UPDATE connections SET configuration = $3 WHERE tenant_id = $1 AND id = $2', [
+      ...[acme.tenantId, connection, JSON.stringify({ scimLinkKey: { attribute, scim } })],
+    ])
+  const leaves = async (userName: string, link: SubjectLink) => {
+    const caller = { ...directory(), linkAt: () => link }
+    const user = { id: randomUUID() as ScimUserId, userName, externalId: 'ada' }
+    await here((db) => endElsewhere(db, caller, user, { reason: 'test', isNews: true }))
+  }
+  const byName = { scim: 'userName', claims: ['email'], isStableId: false } as const
+
+  it('finds her by what her login recorded', async () => {
+    const other = await anotherConnection()
+    const hers = await signedIn(other, { recorded: [['email', 'Ada@acme.example']] })
+    const another = await signedIn(other, { stableId: 'sub-8', recorded: [['email', 'eve@acme.example']] })
+    await declare(other, 'email', 'userName')
+    await leaves('Ada@acme.example', byName)
+    expect([await state(hers), await state(another)]).toEqual([ended, untouched])
+  })
+
+  it('finds all of several', async () => {
+    const other = await anotherConnection()
+    const both = [
+      await signedIn(other, { recorded: [['email', 'ada@acme.example']] }),
+      await signedIn(other, { stableId: 'sub-8', recorded: [['email', 'ADA@acme.example']] }),
+    ]
+    await declare(other, 'email', 'userName')
+    await leaves('Ada@acme.example', byName)
+    expect(await Promise.all(both.map(state))).toEqual([ended, ended])
+  })
+
+  it('finds nobody by a claim that it does not name, nor where another kind is declared now', async () => {
+    const other = await anotherConnection()
+    const hers = await signedIn(other, { recorded: [['email', 'ada@acme.example']] })
+    await declare(other, 'employeeNumber', 'userName')
+    await leaves('ada@acme.example', { ...byName, claims: ['number'] })
+    await declare(other, 'employeeNumber', 'externalId')
+    await leaves('ada@acme.example', byName)
+    expect(await state(hers)).toEqual(untouched)
+  })
+
+  it('finds nobody by the value of the key before, of which kind ever', async () => {
+    const other = await anotherConnection('externalId')
+    const hers = await signedIn(other, { linkValue: 'ada' })
+    await declare(other, 'employeeNumber', 'externalId')
+    await leaves('nobody', { scim: 'externalId', claims: ['number'], isStableId: false })
+    expect(await state(hers)).toEqual(untouched)
+  })
 })
 
 describe('of five thousand people elsewhere, a look reads those who are meant', () => {

@@ -222,6 +222,30 @@ it('whom one connection knows is nobody yet at another: not invited there; once 
   expect(await signIn(tenant, { connectionId: other, stableId: 'somebody-else' })).toBe('believed')
 })
 
+it('a link value is kept with the key that it was read by, and one that was kept before stays with its own', async () => {
+  const tenant = await freshTenant()
+  const declare = (attribute: string, scim: string) =>
+    sql('UPDATE connections SET configuration = $3 WHERE tenant_id = $1 AND id = $2', [
+      ...[tenant.tenantId, tenant.connectionId, JSON.stringify({ scimLinkKey: { attribute, scim } })],
+    ])
+  const kept = async (link?: { readonly by: 'userName' | 'externalId'; readonly value: string }) => {
+    expect(await signIn(tenant, { stableId: 'u-1', ...(link && { link }) })).toBe('believed')
+    const [row] = await sql<{ link_value: string; link_key: string | null }>(
+      "SELECT link_value, link_key::json ->> 'attribute' AS link_key FROM subjects WHERE tenant_id = $1 AND stable_id = 'u-1'",
+      [tenant.tenantId],
+    )
+    return [row?.link_value, row?.link_key]
+  }
+  await declare('email', 'externalId')
+  expect(await kept({ by: 'externalId', value: 'e-17' })).toEqual(['e-17', 'email'])
+  await declare('number', 'externalId')
+  expect(await kept()).toEqual(['e-17', 'email'])
+  expect(await kept({ by: 'externalId', value: '17' })).toEqual(['17', 'number'])
+  // Read before the change that is written already.
+  await declare('upn', 'userName')
+  expect(await kept({ by: 'externalId', value: '18' })).toEqual(['18', null])
+})
+
 describe('one SCIM user', () => {
   const byName = { by: 'userName', value: 'lena' } as const
   const linkedTo = (tenant: ATenant) =>

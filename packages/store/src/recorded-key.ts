@@ -67,6 +67,46 @@ export async function findByRecordedKey(db: Db, at: At, user: KeyedUser): Promis
   return rows.map(({ id }) => id)
 }
 
+const mayBeMeantElsewhere = ({ folded }: Comparison): string =>
+  `SELECT other.connection AS at, array_agg(may.id) AS ids FROM jsonb_to_recordset($1::jsonb) AS other (connection uuid, claims text[])
+     CROSS JOIN LATERAL (SELECT people_of_recorded_key(other.connection, other.claims, ${folded('$2::text')}) AS id LIMIT 2) may GROUP BY other.connection`
+
+const meantElsewhere = (ids: string, comparison: Comparison): string =>
+  `SELECT s.id FROM subjects s WHERE ${areMeant(ids, comparison)} LIMIT $7`
+
+type Elsewhere = { readonly connectionId: ConnectionId; readonly link: SubjectLink }
+
+/** The same at several connections, whose links are of one kind; nobody is held. One statement where nobody is meant, and one for each connection where somebody may be. */
+export async function findByRecordedKeyElsewhere(
+  db: Db,
+  tenant: TenantId,
+  elsewhere: readonly Elsewhere[],
+  user: KeyedUser,
+): Promise<readonly { readonly id: SubjectId; readonly at: ConnectionId }[]> {
+  const looks = new Map(
+    elsewhere.flatMap((at) => {
+      const look = lookFor({ tenant, ...at }, user)
+      return look === undefined ? [] : [[at.connectionId, look] as const]
+    }),
+  )
+  const [first] = looks.values()
+  if (first === undefined) return []
+  const asked = [...looks].map(([connection, { names }]) => ({ connection, claims: names }))
+  const { rows } = await db.query<{ at: ConnectionId; ids: SubjectId[] }>(mayBeMeantElsewhere(first.comparison), [
+    ...[JSON.stringify(asked), first.value],
+  ])
+  const found = []
+  for (const { at, ids } of rows) {
+    const look = looks.get(at)
+    if (look === undefined) continue
+    const { comparison, names, looked } = look
+    const [those, among] = ids.length === 1 ? [theOne, ids] : [several(comparison), names]
+    const meantHere = await db.query<Row>(meantElsewhere(those, comparison), [...looked, among, namesakeLimits.endedSingly + 1])
+    found.push(...meantHere.rows.map(({ id }) => ({ id, at })))
+  }
+  return found
+}
+
 /** Of all who have this user's key, however many: whether any of them may hold something. */
 export async function mayAnyHoldByRecordedKey(db: Db, at: At, user: KeyedUser): Promise<boolean> {
   const look = lookFor(at, user)

@@ -22,7 +22,7 @@ import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants
 import type { ConnectionId, GrantId, ResourceId, ResourceIdentifier, Scope, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { judgementParameters, type LoginToJudge, type Outcome } from './complete-login.js'
-import { judgementOf, readsDomainsElsewhere, said } from './complete-login-statement.js'
+import { judgementOf, presentLinkKey, readsDomainsElsewhere, said } from './complete-login-statement.js'
 import { directorySays } from './directory.js'
 import type { Asked, GrantStateRow } from './grants.js'
 import { believedCte, proofParameters } from './replays.js'
@@ -77,13 +77,14 @@ const redeemStatement = hotStatement({
   ), changes AS (
     SELECT COALESCE(claim_changes, 'now') = 'now' AS is_now FROM tenants WHERE id = $1
   ), person AS (
-    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, link_value, claims_at, created_at, last_login_at, deactivates_at)
-    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $12, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
+    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, link_value, link_key, claims_at, created_at, last_login_at, deactivates_at)
+    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $12, ${presentLinkKey}, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
     WHERE ${isHeld} AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken)) AND ($41::text IS NULL OR EXISTS (SELECT 1 FROM known))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = CASE WHEN $27 THEN EXCLUDED.claims ELSE subjects.claims END,
       email_key = CASE WHEN $27 THEN EXCLUDED.email_key ELSE subjects.email_key END,
       link_value = CASE WHEN $27 THEN COALESCE(EXCLUDED.link_value, subjects.link_value) ELSE subjects.link_value END,
+      link_key = CASE WHEN $27 AND EXCLUDED.link_value IS NOT NULL THEN EXCLUDED.link_key ELSE subjects.link_key END,
       claims_at = CASE WHEN $27 THEN EXCLUDED.claims_at ELSE subjects.claims_at END, last_login_at = EXCLUDED.last_login_at,
       (claims_version, claims_barrier, claims_barrier_at) = (
         SELECT subjects.claims_version + CASE WHEN differs THEN 1 ELSE 0 END,

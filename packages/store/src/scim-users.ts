@@ -36,6 +36,8 @@ export type ScimCaller = {
   readonly newId: () => string
   /** Declared by the connection. Without it only externalId links, to the stable id. */
   readonly link?: SubjectLink | undefined
+  /** The same of another connection. Absent: only the link value that a login kept tells (`elsewhere`). */
+  readonly linkAt?: ((connection: ConnectionId) => SubjectLink | undefined) | undefined
   /** The attribute by which this directory names the end of somebody's access. Absent: it names none. */
   readonly endDate?: string | undefined
 }

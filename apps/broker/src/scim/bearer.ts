@@ -53,8 +53,12 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   if (busy) return err(busy)
   const connection = configured.connection(connectionId)
   const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined
-  const link = connection?.configuration.ok ? subjectLinkOf(connection.configuration.value) : undefined
-  return ok({ tenant, connectionId, tokenId, scope, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
+  const linkAt = (id: ConnectionId) => {
+    const configuration = configured.connection(id)?.configuration
+    return configuration?.ok ? subjectLinkOf(configuration.value) : undefined
+  }
+  const caller = { tenant, connectionId, tokenId, scope, now, requestId: http.requestId, newId: () => deps.random.uuid() }
+  return ok({ ...caller, link: linkAt(connectionId), linkAt, endDate })
 }
 
 /** `configured`: the tenant as it was configured when the token was looked up. A cache that is a second old does not decide whom a change means. security.md §14 */
