@@ -147,7 +147,7 @@ export const rateLimits = {
   subject: { perSecond: 1, burst: 200 },
   /** What is asked for one person who is not here, by exchanges and assertions. Apart from those: a server that asks without end does not keep her from signing in. */
   subject_unattended: { perSecond: 5, burst: 200 },
-  /** Lines in the trail of what one client is refused that brings tokens of one grant which are worth nothing. It is refused beyond them, and spends nothing of the person’s. */
+  /** Lines in the trail of what one client is refused that brings tokens of one grant which are worth nothing, or which it may not exchange. It is refused beyond them, and spends nothing of the person’s. */
   refused_subject_token: { perSecond: 1 / 60, burst: 20 },
   /**
    * At the front issuer, where it is not known yet whose a request is, or where a client of all companies asks: one bucket serves them all, so it is as large as those

@@ -353,7 +353,7 @@ describe('other assertions by RFC 7523', () => {
     expect(await told(await plain({ client_id: 'somebody' }))).toMatchObject({ reason: 'assertion_of_other_client' })
     expect(await told(await acme.assertion())).toMatchObject({ reason: 'assertion_refused' })
     await acme.begin({ profile: 'rfc7523', clients: ['somebody'] })
-    expect(await told(await plain())).toMatchObject({ reason: 'assertion_of_other_client' })
+    expect(await told(await plain())).toMatchObject({ reason: 'assertion_issuer_unknown' })
   })
 })
 

@@ -36,7 +36,7 @@ const statuses = async (times: number, token: string, form: Readonly<Record<stri
   const answers = await Promise.all(Array.from({ length: times }, () => ask(token, form)))
   return answers.map(({ status }) => status).sort()
 }
-const of = (status: number, times: number) => Array.from({ length: times }, () => status)
+const of = <One>(one: One, times: number) => Array.from({ length: times }, () => one)
 const grantOf = (token: string) => decodeJwt(token)['gid']
 const revoke = (token: string) => acme.owner('UPDATE grants SET revoked_at = now() WHERE tenant_id = $1 AND id = $2', grantOf(token))
 const deactivated = (at: Date | null) => acme.owner('UPDATE subjects SET deactivated_at = $2 WHERE tenant_id = $1', at)
@@ -92,9 +92,30 @@ it.each([
   expect((await lines()).map(({ reason }) => reason)).toEqual(['exchange_not_allowed', 'subject_token_dead'])
 })
 
-it('a living token that is refused counts for the person, before the trail has a line of it', async () => {
-  const { access_token: token } = await acme.signIn()
+describe('a client that may not exchange such a token', () => {
   const unknown = { resource: 'https://other.example/mcp' }
-  expect(await statuses(most + 5, token, unknown)).toEqual([...of(400, most), ...of(429, 5)])
-  expect(await lines()).toEqual(Array.from({ length: most }, () => ({ reason: 'exchange_not_allowed', client: 'gateway' })))
+
+  it('hears the same of a living one and a dead one, however often it asks', async () => {
+    const [{ access_token: dead }, { access_token: living }] = [await acme.signIn(), await acme.signIn()]
+    await revoke(dead)
+    expect(await statuses(most + 5, living, unknown)).toEqual(of(400, most + 5))
+    expect(await statuses(most + 5, dead, unknown)).toEqual(of(400, most + 5))
+    const told = (await lines()).map(({ reason }) => reason).sort()
+    expect(told).toEqual([...of('exchange_not_allowed', mostTold), ...of('subject_token_dead', mostTold)])
+  })
+
+  it('keeps nobody out who acts for the person, and hears nothing of their number', async () => {
+    const { access_token: living } = await acme.signIn()
+    expect(await statuses(most + 5, living, unknown)).toEqual(of(400, most + 5))
+    expect(await statuses(most, living)).toEqual(of(200, most))
+    expect(await statuses(1, living)).toEqual([429])
+    expect(await statuses(1, living, unknown)).toEqual([400])
+  })
+})
+
+it('a living token that is refused to who may exchange it counts for the person, before the trail has a line of it', async () => {
+  const { access_token: token } = await acme.signIn()
+  const tooMuch = { scope: 'admin' }
+  expect(await statuses(most + 5, token, tooMuch)).toEqual([...of(400, most), ...of(429, 5)])
+  expect(await lines()).toEqual(Array.from({ length: most }, () => ({ reason: 'scope_widened', client: 'gateway' })))
 })

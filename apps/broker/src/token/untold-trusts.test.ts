@@ -80,3 +80,54 @@ describe.each(['JWT', 'SAML'] as const)('by a %s assertion', (kind) => {
     expect((await asAgent('trusted')).status).toBe(200)
   })
 })
+
+describe('where the keys of a trusted issuer are at an address', () => {
+  const jwksUri = `${elsewhere}/keys`
+  const atAddress = (configuration: { readonly clients?: readonly string[] } = {}) =>
+    acme.begin({ jwks: undefined, jwksUri, profile: 'id-jag', ...configuration })
+  /** Twice, of a key that nobody publishes: the second is when one would hear that keys may not be asked for again yet. */
+  const heard = async (iss?: string) => {
+    const answers = []
+    for (let time = 0; time < 2; time += 1) {
+      const text = await anAssertionKey('unknown').sign({}, acme.claimsOf(iss === undefined ? {} : { iss }))
+      const { status, body, headers } = await acme.redeem(text)
+      answers.push({ status, body, wait: headers.get('retry-after') })
+    }
+    return answers
+  }
+  const ofNobody = () => heard('https://nobody.example')
+
+  beforeEach(() => {
+    acme.asked.length = 0
+    acme.published.set(jwksUri, { keys: [acme.key.jwk] })
+  })
+
+  it('a client that nobody vouches for does not hear that they are awaited', async () => {
+    await atAddress()
+    await acme.owner(`UPDATE clients SET kind = 'dynamic' WHERE tenant_id = $1`)
+    const unknown = await ofNobody()
+    expect(unknown.map(({ status }) => status)).toEqual([400, 400])
+    expect(await heard()).toEqual(unknown)
+    acme.published.delete(jwksUri)
+    acme.wait(600)
+    expect(await heard()).toEqual(unknown)
+    acme.published.set(jwksUri, { keys: [acme.key.jwk] })
+    acme.wait(600)
+    expect((await acme.redeem(await acme.assertion())).status).toBe(200)
+  })
+
+  it('one that an admin registered or approved does', async () => {
+    await atAddress()
+    expect((await heard())[1]).toMatchObject({ status: 503 })
+    await acme.owner(`UPDATE clients SET kind = 'dynamic', pre_approved = true WHERE tenant_id = $1`)
+    expect((await heard())[1]).toMatchObject({ status: 503 })
+  })
+
+  it('whoever is not on the list of its trust hears nothing of it, and has nobody fetch them', async () => {
+    await atAddress({ clients: ['somebody'] })
+    const unknown = await ofNobody()
+    expect(await heard()).toEqual(unknown)
+    expect((await acme.redeem(await acme.assertion())).body).toEqual(unknown[0]?.body)
+    expect(acme.asked).toEqual([])
+  })
+})

@@ -3,8 +3,8 @@
  *
  * Two statements at least. The first judges the grant behind the token and tells what policy needs; the second opens the new grant on exactly that.
  * Between them it is judged what may be asked for with it, and policy decides on the person, the client that acts and the resource that it wants, as of a
- * login of that moment: in each round by the keys, permissions and rules of the configuration that the statement saw. So only what is alive is counted
- * for the person, whatever becomes of it then.
+ * login of that moment: in each round by the keys, permissions and rules of the configuration that the statement saw. So only what is alive, and brought by
+ * whoever may exchange it, is counted for the person, whatever becomes of it then.
  *
  * The key of a token that is bound to one is not proved here: it is the key of the person's client, and who exchanges the token is the resource
  * server that it was sent to. That one proves itself, and gets a token that is bound to a key of its own, so that the binding is never taken away.
@@ -102,7 +102,8 @@ function issue(
 
 /**
  * What the statement that opens goes by; `undefined`: the grant was to be settled first. What is refused of a living token is counted for its person as
- * what is allowed, before the trail, which is kept for ever, has a line of it. That the client is still the one that was proven, the statement has just said.
+ * what is allowed, before the trail, which is kept for ever, has a line of it; but whoever may not exchange it spends nothing of hers, and is told as of a
+ * dead one (`heardOf`). That the client is still the one that was proven, the statement has just said.
  */
 async function decideOnLiving(
   deps: BrokerDeps,
@@ -113,6 +114,8 @@ async function decideOnLiving(
   const { tenant, http } = context
   const asked = judgeRequest(deps, context, request)
   if (!asked.ok && asked.error.of === undefined) return err({ reason: asked.error.reason })
+  if (!asked.ok && asked.error.reason === 'exchange_not_allowed')
+    return isToldEnough(context, grant.grant_id) ? err({ reason: asked.error.reason }) : refuseOf(deps, context, asked.error)
   const limited = isCounted ? undefined : limitOfPerson(http, tenant, String(grant.subject_id))
   if (limited) return err(limited)
   if (asked.ok && grant.unsettled) {
