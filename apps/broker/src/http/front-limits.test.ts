@@ -130,11 +130,12 @@ describe('for one person who is not here', () => {
 
   it('exchanges that are refused are limited as those that are allowed, before the trail has a line of them', async () => {
     expect(await gateway.adopt('acme')).toBe(200)
+    expect((await gateway.permit('acme', gateway.permission())).status).toBe(200)
     world.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
     const { access_token: token = '' } = await world.tokensAt('front for acme')
-    const form = { grant_type: tokenExchangeGrantType, subject_token: token, subject_token_type: accessTokenUrn, resource: aSharedResource }
-    await expectRefusalsLimited('token_exchange_refused', 'exchange_not_allowed', () =>
-      post('/token', form, gateway.byItself('front for acme')),
+    const form = { grant_type: tokenExchangeGrantType, subject_token: token, subject_token_type: accessTokenUrn, resource: behindIt }
+    await expectRefusalsLimited('token_exchange_refused', 'scope_widened', () =>
+      post('/token', { ...form, scope: 'admin' }, gateway.byItself('front for acme')),
     )
   })
 
