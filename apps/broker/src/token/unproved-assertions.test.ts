@@ -7,6 +7,7 @@ import { aDpopKey } from '@drawbridge/testkit/a-dpop-key'
 import { type AnAssertionCompany, anAgent, anAssertionCompany } from '@drawbridge/testkit/an-assertion-company'
 import { testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { rateLimits } from '../http/rate-limit.js'
 
 let acme: AnAssertionCompany
 let close: () => Promise<void>
@@ -77,5 +78,13 @@ it('nor does one get anything that has not heard of a demand', async () => {
   await demand(true)
   const assertion = await acme.assertion()
   expect([await bring(assertion), await askForItself()]).toEqual([missing, missing])
+  expect(await bring(assertion, await proof())).toEqual([200, undefined])
+})
+
+it('nor is one without a proof counted for the person', async () => {
+  await demandHere()
+  const assertion = await acme.assertion()
+  const asked = Array.from({ length: rateLimits.subject_unattended.burst + 1 }, () => acme.redeem(assertion))
+  expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([400]))
   expect(await bring(assertion, await proof())).toEqual([200, undefined])
 })

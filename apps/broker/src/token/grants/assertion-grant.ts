@@ -64,12 +64,16 @@ export type ProveEvidence = (context: ExchangeContext) => Promise<Result<Evidenc
 export async function redeemEvidence(deps: BrokerDeps, known: ExchangeContext, prove: ProveEvidence): Promise<Acted<TokenSet>> {
   let context = known
   let person: PresumedPerson | undefined
+  let isCounted = false
   for (let round = 0; round < mostDecisions; round += 1) {
     const { tenant, client, now } = context
     const evidence = await prove(context)
     if (!evidence.ok) return ifUnchanged(deps, client, evidence)
-    const limited = round === 0 ? limitOfPerson(context.http, tenant, personIn(evidence.value)) : undefined
+    // Who lacks a proof that is demanded is refused by the statement, and spends nothing of hers. docs/adr/0125
+    const counts: boolean = !isCounted && findMissingProof(context, tenant) === undefined
+    const limited = counts ? limitOfPerson(context.http, tenant, personIn(evidence.value)) : undefined
     if (limited) return ifUnchanged(deps, client, err(limited))
+    isCounted ||= counts
     const redeemed = await redeemAssertion(onHotPath(deps.database), tenant.id, redemptionOf(deps, context, evidence.value, person))
     if (redeemed.kind === 'client_changed') return 'client_changed'
     if (redeemed.kind === 'refused') return err({ reason: redeemed.reason, detail: { why: redeemed.why } })
