@@ -5,9 +5,10 @@
  * finds is compared here, word by word. A digest is made without case for every key, so that nobody is missed for whom the comparison holds.
  */
 import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
+import type { Instant } from '@drawbridge/core/instant'
 import type { ConnectionId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { mayHold, namesakeLimits } from './namesakes.js'
-import { type Db, judged } from './transaction.js'
+import { type Db, judged, toTimestamp } from './transaction.js'
 
 export type KeyedUser = { readonly userName: string; readonly externalId: string | undefined }
 type At = { readonly tenant: TenantId; readonly connectionId: ConnectionId; readonly link?: SubjectLink | undefined }
@@ -43,7 +44,7 @@ const areMeant = (ids: string, { isSame }: Comparison): string =>
          WHERE claim ->> 0 = ANY ($3::text[]) AND jsonb_typeof(claim -> 1) = 'string' AND ${isSame('claim ->> 1')}))`
 
 const meant = (ids: string, comparison: Comparison): string =>
-  `SELECT s.id FROM subjects s WHERE ${areMeant(ids, comparison)} ORDER BY s.id LIMIT $7 FOR UPDATE`
+  `SELECT s.id FROM subjects s WHERE ${areMeant(ids, comparison)} AND ${judged('$8::timestamptz IS NULL OR s.created_at <= $8')} ORDER BY s.id LIMIT $7 FOR UPDATE`
 
 type Row = { readonly id: SubjectId }
 
@@ -55,15 +56,20 @@ function lookFor({ tenant, connectionId, link }: At, user: KeyedUser) {
   return { comparison: comparisons[link.scim], value, names, looked: [tenant, connectionId, link.claims, value, link.isStableId] }
 }
 
-/** Whoever of the connection has this user's key, and is linked to nobody yet; one more than are ended singly says that there are too many. */
-export async function findByRecordedKey(db: Db, at: At, user: KeyedUser): Promise<readonly SubjectId[]> {
+/**
+ * Whoever of the connection has this user's key, and is linked to nobody yet; one more than are ended singly says that there are too many. `until`: of those
+ * who had signed in by then, and no others.
+ */
+export async function findByRecordedKey(db: Db, at: At, user: KeyedUser, until?: Instant): Promise<readonly SubjectId[]> {
   const look = lookFor(at, user)
   if (look === undefined) return []
   const { comparison, value, names, looked } = look
   const { rows: may } = await db.query<Row>(mayBeMeant(comparison), [at.connectionId, names, value])
   if (may.length === 0) return []
   const [ids, among] = may.length === 1 ? [theOne, may.map(({ id }) => id)] : [several(comparison), names]
-  const { rows } = await db.query<Row>(meant(ids, comparison), [...looked, among, namesakeLimits.endedSingly + 1])
+  const { rows } = await db.query<Row>(meant(ids, comparison), [
+    ...[...looked, among, namesakeLimits.endedSingly + 1, until === undefined ? null : toTimestamp(until)],
+  ])
   return rows.map(({ id }) => id)
 }
 

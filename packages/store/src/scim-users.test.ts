@@ -1,6 +1,6 @@
 /** The barrier on a real PostgreSQL: what a directory's change does, in one transaction, to the people who signed in. */
 import { randomUUID } from 'node:crypto'
-import { instant } from '@drawbridge/core/instant'
+import { addSeconds, instant } from '@drawbridge/core/instant'
 import { ok } from '@drawbridge/core/result'
 import type { ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
 import type { BrowserSessionId, DeprovisioningEventId, LoginRequestId } from '@drawbridge/core/tenant/ids'
@@ -218,11 +218,11 @@ test('a link is made once: another externalId collects nobody', async () => {
 
 describe('with a declared link key, a subject who signed in before her SCIM user existed', () => {
   const link = { scim: 'userName', claims: ['email'], isStableId: false } as const
-  const signedInBefore = async (tenant: ATenant, stableId: string, email: unknown) => {
+  const signedInBefore = async (tenant: ATenant, stableId: string, email: unknown, at = now) => {
     await asOwner(
       fixture.ownerUrl,
       `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $6)`,
-      [tenant.tenantId, randomUUID(), tenant.connectionId, stableId, { claims: [['email', email]] }, new Date(now)],
+      [tenant.tenantId, randomUUID(), tenant.connectionId, stableId, { claims: [['email', email]] }, new Date(at)],
     )
   }
   const leave = (tenant: ATenant, id: string) =>
@@ -285,6 +285,19 @@ describe('with a declared link key, a subject who signed in before her SCIM user
     await say(tenant, his.id, { active: false })
     expect(await gone(tenant)).toEqual([])
     await say(tenant, hers.id, { active: false })
+    expect(await gone(tenant)).toEqual(['upstream-1'])
+  })
+
+  test('is not linked to whoever was given her name, where the directory has not told of him yet', async () => {
+    const tenant = await freshTenant()
+    const hers = await created(tenant, { externalId: undefined })
+    await say(tenant, hers.id, { userName: 'ada.jones@acme.example' })
+    await signedInBefore(tenant, 'upstream-1', 'ada@acme.example', addSeconds(now, 3600))
+    await say(tenant, hers.id, { active: false })
+    expect(await gone(tenant)).toEqual([])
+    expect(await eventsOf(tenant)).toMatchObject([{ matched: false, source: 'scim' }])
+    const his = await created(tenant, { externalId: undefined })
+    await say(tenant, his.id, { active: false })
     expect(await gone(tenant)).toEqual(['upstream-1'])
   })
 

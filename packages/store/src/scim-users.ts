@@ -171,7 +171,9 @@ const isRenamed = (user: ScimUser, data: ScimUserData): boolean =>
 const rewrittenUser =
   keptStatement(`UPDATE scim_users AS u SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8,
      former_user_name = CASE WHEN user_name_key <> $4 THEN user_name ELSE former_user_name END,
-     former_external_id = CASE WHEN external_id IS DISTINCT FROM $5 THEN coalesce(external_id, former_external_id) ELSE former_external_id END
+     former_external_id = CASE WHEN external_id IS DISTINCT FROM $5 THEN coalesce(external_id, former_external_id) ELSE former_external_id END,
+     former_user_name_until = CASE WHEN user_name_key <> $4 THEN $8 ELSE former_user_name_until END,
+     former_external_id_until = CASE WHEN external_id IS DISTINCT FROM $5 AND external_id IS NOT NULL THEN $8 ELSE former_external_id_until END
    WHERE tenant_id = $1 AND id = $2 RETURNING ${scimUserColumns}`)
 
 /** Undefined: the name is taken. */
@@ -259,16 +261,20 @@ async function linkByRecordedKey(
   db: Db,
   caller: ScimCaller,
   user: Pick<ScimUser, 'id' | 'userName' | 'externalId'>,
+  until?: Instant | null,
 ): Promise<readonly SubjectId[]> {
-  const found = await findByRecordedKey(db, caller, user)
+  const found = await findByRecordedKey(db, caller, user, until ?? undefined)
   if (found.length === 1)
     await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [caller.tenant, found[0], user.id])
   return found
 }
 
+/** By which the clock of whoever wrote her first login may be ahead. */
+const clockSkewSeconds = 300
+
 /**
  * As `linkByRecordedKey`, and where nobody is found, by the key that the user had before: a directory may take name and access together, or one after the
- * other (Entra renames whom it deletes). Not while somebody else bears that: then it is hers.
+ * other (Entra renames whom it deletes). Not while somebody else bears that, nor whoever first signed in when it was hers no longer: it may be another's by then.
  */
 async function linkLeaving(
   db: Db,
@@ -277,14 +283,18 @@ async function linkLeaving(
 ): Promise<{ readonly found: readonly SubjectId[]; readonly key: KeyedUser }> {
   const found = await linkByRecordedKey(db, caller, user)
   if (found.length > 0) return { found, key: user }
-  const { rows } = await db.query<{ userName: string; externalId: string | null }>(
-    `SELECT coalesce(former_user_name, user_name) AS "userName", coalesce(former_external_id, external_id) AS "externalId" FROM scim_users
+  const { rows } = await db.query<{ userName: string; externalId: string | null; until: Instant | null }>(
+    `SELECT coalesce(former_user_name, user_name) AS "userName", coalesce(former_external_id, external_id) AS "externalId",
+       CASE WHEN $3 THEN former_user_name_until ELSE former_external_id_until END + interval '${clockSkewSeconds} seconds' AS until FROM scim_users
      WHERE tenant_id = $1 AND id = $2 AND (former_user_name IS NOT NULL OR former_external_id IS NOT NULL)`,
-    [caller.tenant, user.id],
+    [caller.tenant, user.id, caller.link?.scim === 'userName'],
   )
   if (!rows[0]) return { found: [], key: user }
   const former = { id: user.id, userName: rows[0].userName, externalId: rows[0].externalId ?? undefined }
-  return { found: (await isTaken(db, caller, former, user.id)) ? [] : await linkByRecordedKey(db, caller, former), key: former }
+  return {
+    found: (await isTaken(db, caller, former, user.id)) ? [] : await linkByRecordedKey(db, caller, former, rows[0].until),
+    key: former,
+  }
 }
 
 /**
