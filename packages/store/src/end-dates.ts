@@ -32,24 +32,25 @@ const keptEndOfSubject = keptStatement(`WITH held AS (
      SELECT id, CASE WHEN deactivates_at <= $4 AND ended_for IS DISTINCT FROM deactivates_at THEN deactivates_at END AS untold, deactivates_at <= $4 AS was_over
        FROM subjects
       WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3 FOR UPDATE)
-   UPDATE subjects s SET deactivates_at = $3, ended_for = NULL FROM held WHERE s.tenant_id = $1 AND s.id = held.id 
+   UPDATE subjects s SET deactivates_at = $3, ended_for = NULL FROM held WHERE s.tenant_id = $1 AND s.id = held.id
    RETURNING s.id, held.untold AS "endedFor", held.was_over AND ${isLetIn('s', '$4')} AS "isBack"`)
 
 export const endHasCome = 'the end that the directory named has come'
 
+const endThatWasNamed = keptStatement('SELECT ends_at AS "endsAt" FROM scim_users WHERE tenant_id = $1 AND id = $2')
+
 /**
- * Belongs into the transaction that writes the user, after she was linked. What is no date changes nothing, and stands in the trail. True: it names an end,
- * and another than before.
+ * Belongs into the transaction that writes the user, after she was linked. What is no date stands in the trail and changes nothing: the end of before is
+ * hers, too, who was linked by the same change. True: it names an end, and another than before.
  */
 export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser): Promise<boolean> {
   const { tenant, connectionId, now, requestId, endDate } = caller
   if (endDate === undefined) return false
-  const end = readEndDate(toDocument(user), endDate)
+  const said = readEndDate(toDocument(user), endDate)
   const detail = { scimUserId: user.id, endDate }
-  if (end === 'unreadable') {
+  if (said === 'unreadable')
     await insertAuditEvent(db, tenant, { at: now, kind: 'scim_user.end_unreadable', connectionId, detail, requestId })
-    return false
-  }
+  const end = said === 'unreadable' ? await endOfBefore(db, tenant, user) : said
   const at = end === 'none' ? null : toTimestamp(end)
   const isAnother = (await db.query(keptEnd, [tenant, user.id, at])).rowCount > 0
   const { rows: changed } = await db.query<Reached & { readonly isBack: boolean | null }>(keptEndOfSubject, [
@@ -71,6 +72,11 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
   await endSubjects(db, caller, user, isPast ? await reach(db, caller, user) : changed)
   for (const { id } of changed.filter(({ isBack }) => isBack)) await tellBack(db, { tenant, id, now })
   return typeof end !== 'string' && isAnother
+}
+
+async function endOfBefore(db: Db, tenant: TenantId, { id }: ScimUser): Promise<Instant | 'none'> {
+  const { rows } = await db.query<{ endsAt: Instant | null }>(endThatWasNamed, [tenant, id])
+  return rows[0]?.endsAt ?? 'none'
 }
 
 /** Whose end has come, and which it was; null: none that waits for its barrier. */

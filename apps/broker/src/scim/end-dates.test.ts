@@ -202,6 +202,19 @@ test('what is no date changes nothing and stands in the trail; without the setti
   expect(await subjectOf(other)).toMatchObject({ deactivates_at: null, claims_version: 1 })
 })
 
+test('what is no date leaves the end of before, to whoever is linked by the same change, too', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', { ...ada('2030-06-30'), externalId: 'another' })).body['id'])
+  expect(await subjectOf(directory)).toMatchObject({ deactivates_at: null })
+  expect((await directory.call('PUT', `/Users/${id}`, ada('soon'))).status).toBe(200)
+  expect(await subjectOf(directory)).toMatchObject({ deactivates_at: new Date('2030-07-01T00:00:00Z') })
+  const over = await aDirectory()
+  const past = String((await over.call('POST', '/Users', { ...ada('2020-06-30'), externalId: 'another' })).body['id'])
+  const { epoch = 0 } = (await subjectOf(over)) ?? {}
+  await over.call('PUT', `/Users/${past}`, ada('soon'))
+  expect(await subjectOf(over)).toMatchObject({ deactivates_at: new Date('2020-07-01T00:00:00Z'), epoch: epoch + 1 })
+})
+
 test('when it has come, the barrier is raised once, and again for another end; the door is left to the end itself', async () => {
   const directory = await aDirectory()
   const { tenant } = directory
