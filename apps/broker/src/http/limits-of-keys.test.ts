@@ -3,9 +3,10 @@
  * its tokens, by what it does, and those of one company together. Whoever has used up one of them is refused with Retry-After, and nobody else is.
  */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { hashCredential } from '@drawbridge/crypto/hash'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
-import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { directoryOf } from '../../test/a-directory.js'
 import { aLimitedBroker, type Limited, type Spent } from '../../test/a-limited-broker.js'
@@ -163,4 +164,16 @@ describe('a directory', () => {
       expect((await ask(tokens.globex, path.replace('acme', 'globex'), method)).status).not.toBe(429)
     },
   )
+
+  it('whose token only reads spends nothing of what its company may change', async () => {
+    const { token } = await directoryOf(fixture, broker.url, acme, now)
+    await asOwner(fixture.ownerUrl, "UPDATE scim_tokens SET scope = 'scim:read' WHERE secret_hash = $1", [hashCredential(token)])
+    await ask(token, users)
+    for (const [method, path, , ofToken] of rows) {
+      const spent = namesOf(await spentBy(token, path, method))
+      expect([ofToken, spent.includes(ofToken), spent.includes(`${ofToken}_tenant` as RateLimitName)]).toEqual([
+        ...[ofToken, true, ofToken === 'scim_read'],
+      ])
+    }
+  })
 })

@@ -49,7 +49,7 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   noteProven(deps, http, found.value.tokenId)
   const { connectionId, tokenId, scope, configured } = found.value
   const { id: tenant } = tenantOf(http)
-  const busy = spendScim(http, scimLimitOf(http), { tokenId, tenant })
+  const busy = spendScim(http, scimLimitOf(http), { tokenId, tenant, scope })
   if (busy) return err(busy)
   const connection = configured.connection(connectionId)
   const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined

@@ -3,6 +3,7 @@
  * leaves it without room. Nor do those leave it without room whom a directory creates as gone, very many when it begins: they, too, may take away, and have
  * limits of their own. A directory that is told to wait sends again, so that none is lost; it is told when.
  */
+import { coversScope, type ScimScope } from '@drawbridge/core/scim/scope'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
@@ -31,12 +32,17 @@ const together = {
 } as const satisfies Record<ScimLimitOfAll, RateLimitName>
 const isOfAll = (limit: ScimLimit): limit is ScimLimitOfAll => Object.hasOwn(together, limit)
 
-/** Of the token first: what it is refused by itself takes nothing from the others of its company. */
+/** What is refused for its scope, whatever it says. */
+const isBeyond = (scope: ScimScope, limit: ScimLimitOfAll): boolean => limit !== 'scim_read' && !coversScope(scope, 'scim:users')
+
+type Spending = { readonly tokenId: string; readonly tenant: TenantId; readonly scope: ScimScope }
+
+/** Of the token first: what it is refused by itself, or for what it may not do, takes nothing from the others of its company. */
 export const spendScim = (
   { spend }: Pick<HttpRequest, 'spend'>,
   limit: ScimLimit,
-  { tokenId, tenant }: { readonly tokenId: string; readonly tenant: TenantId },
-): Answer | undefined => spend(limit, tokenId) ?? (isOfAll(limit) ? spend(together[limit], tenant) : undefined)
+  { tokenId, tenant, scope }: Spending,
+): Answer | undefined => spend(limit, tokenId) ?? (isOfAll(limit) && !isBeyond(scope, limit) ? spend(together[limit], tenant) : undefined)
 
 /** Deeper than any body of SCIM nests what matters here: Bulk, its data, a PATCH in it, the value of an operation. */
 const deepest = 8
