@@ -183,6 +183,7 @@ const honest: readonly Call[] = [
   { method: 'GET', path: '/Users' },
   { method: 'GET', path: '/Groups' },
   { method: 'POST', path: '/Users/.search', body: { count: 1 } },
+  { method: 'POST', path: '/.search', body: { count: 1 } },
   { method: 'POST', path: '/Users', body: {} },
   { method: 'POST', path: '/Groups', body: {} },
   { method: 'PATCH', path: '/Groups/{group}', body: { Operations: [{ op: 'add', path: 'members', value: [{ value: '{id}' }] }] } },
