@@ -6,6 +6,7 @@ import { authorizeEndpoints } from './authorize/endpoints.js'
 import type { BrokerDeps } from './deps.js'
 import { frontEndpoints } from './front-endpoints.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
+import { closerOf } from './http/closing.js'
 import type { Endpoint } from './http/endpoint.js'
 import { createRateLimiter } from './http/rate-limit.js'
 import { createHttpServer } from './http/server.js'
@@ -67,41 +68,12 @@ export type BrokerApp = { readonly server: Server; readonly endpoints: readonly 
 export function createApp(deps: BrokerDeps): BrokerApp {
   const limiter = createRateLimiter(deps.clock, deps.settings.rateLimitFactor)
   const server = createHttpServer(deps, brokerEndpoints, limiter)
-  const running = countRunning(server)
+  const closeServer = closerOf(server)
   const sharing = keepSharing(deps, limiter)
   const close = async () => {
-    await closeServer(server, running, deps)
+    endWaitingPolls(deps.database)
+    await closeServer()
     await Promise.all([sharing.stop(), deps.logins.settled()])
   }
   return { server, endpoints: brokerEndpoints, close }
-}
-
-/** How often a closing server looks whether the running requests have ended, in milliseconds. */
-const drainLookMs = 50
-
-/**
- * Lets running requests end, long-polls at once. Then every connection is closed: one that a client opened in advance and never used
- * does not count as idle for `node:http` and would hold the process for the rest of its keep-alive.
- */
-function closeServer(server: Server, running: () => number, deps: BrokerDeps): Promise<void> {
-  endWaitingPolls(deps.database)
-  return new Promise((resolve) => {
-    const look = setInterval(() => running() === 0 && server.closeAllConnections(), drainLookMs)
-    server.close(() => {
-      clearInterval(look)
-      resolve()
-    })
-    server.closeIdleConnections()
-  })
-}
-
-function countRunning(server: Server): () => number {
-  let running = 0
-  server.on('request', (_request, response) => {
-    running += 1
-    response.once('close', () => {
-      running -= 1
-    })
-  })
-  return () => running
 }
