@@ -11,7 +11,8 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { endElsewhere } from './elsewhere.js'
 import { namesakeLimits } from './namesakes.js'
-import { deleteScimUser, endAccessOfRefused, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import type { ScimCaller } from './scim-caller.js'
+import { deleteScimUser, endAccessOfRefused, insertScimUser, updateScimUser } from './scim-users.js'
 import { type Db, inTenant } from './transaction.js'
 
 const now = instant(1_800_000_000_000)

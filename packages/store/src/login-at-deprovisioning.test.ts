@@ -20,7 +20,8 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { completeLogin } from './complete-login.js'
 import { insertLoginRequest } from './login-requests.js'
-import { deleteScimUser, holdDirectory, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import { holdDirectory, type ScimCaller } from './scim-caller.js'
+import { deleteScimUser, insertScimUser, updateScimUser } from './scim-users.js'
 import { type Db, inTenant, onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)

@@ -9,7 +9,8 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { namesakeLimits } from './namesakes.js'
-import { deleteScimUser, endAccessOfRefused, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import type { ScimCaller } from './scim-caller.js'
+import { deleteScimUser, endAccessOfRefused, insertScimUser, updateScimUser } from './scim-users.js'
 import { type Db, inTenant } from './transaction.js'
 
 const now = instant(1_800_000_000_000)

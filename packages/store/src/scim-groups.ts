@@ -12,6 +12,7 @@ import { type MemberChange, onlyAdds, onlyMembers } from '@drawbridge/core/scim/
 import type { ConnectionId, ScimGroupId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
 import { noteFirstGroup, raiseClaims } from './directory.js'
+import { holdDirectory, type ScimCaller } from './scim-caller.js'
 import {
   both,
   changeMembers,
@@ -27,7 +28,6 @@ import {
   withholdMembers,
 } from './scim-group-members.js'
 import { findFullNesting } from './scim-nested-groups.js'
-import { holdDirectory, type ScimCaller } from './scim-users.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
 
 export type ScimGroupRow = {

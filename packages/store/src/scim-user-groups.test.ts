@@ -4,9 +4,10 @@ import { instant } from '@drawbridge/core/instant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ScimCaller } from './scim-caller.js'
 import { insertScimGroup } from './scim-groups.js'
 import { listGroupsOf } from './scim-user-groups.js'
-import { insertScimUser, type ScimCaller } from './scim-users.js'
+import { insertScimUser } from './scim-users.js'
 import { inTenant } from './transaction.js'
 
 let fixture: TestDatabase

@@ -4,11 +4,11 @@ import { pathText } from '@drawbridge/core/scim/attribute-path'
 import type { Filter } from '@drawbridge/core/scim/filter'
 import type { ScimUser, ScimUserGroup } from '@drawbridge/core/scim/user'
 import { userSchema } from '@drawbridge/core/scim/user-schema'
+import type { ScimCaller } from './scim-caller.js'
 import type { AddParameter, ScimColumn } from './scim-filter-sql.js'
 import { type SearchAnswer, type SearchQuestion, type SearchSource, searchResources } from './scim-search.js'
 import { groupsOfUserSql, isInGroup, listGroupsOf } from './scim-user-groups.js'
 import { type ScimUserRow, scimUserColumns, toScimUser } from './scim-user-row.js'
-import type { ScimCaller } from './scim-users.js'
 import { type Db, isUuid } from './transaction.js'
 
 const keyed = (name: string) => (value: string, add: AddParameter) =>

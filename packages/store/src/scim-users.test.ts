@@ -10,7 +10,8 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { completeLogin } from './complete-login.js'
 import { type Deprovision, deprovision, reinstate } from './deprovisioning.js'
-import { deleteScimUser, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import type { ScimCaller } from './scim-caller.js'
+import { deleteScimUser, insertScimUser, updateScimUser } from './scim-users.js'
 import { inTenant, onHotPath } from './transaction.js'
 
 let fixture: TestDatabase

@@ -4,13 +4,11 @@
  * Every change runs in the caller's transaction: the row, the link to the subject, the barrier, the audit event and the outbox entry
  * commit together or not at all. Deleted rows stay as tombstones.
  */
-import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
-import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { readEndDate } from '@drawbridge/core/scim/end-date'
 import { sameJson } from '@drawbridge/core/scim/json'
 import { type ScimUser, type ScimUserData, toDocument } from '@drawbridge/core/scim/user'
-import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { DeprovisioningEventId, ScimUserId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
 import { raiseClaimsOfUser } from './directory.js'
@@ -18,57 +16,13 @@ import { endElsewhere } from './elsewhere.js'
 import { endHasCome, keepEndDate } from './end-dates.js'
 import { keptStatement } from './kept-statements.js'
 import { announceNamesakes, type EndedNamesakes, endNamesakes } from './namesakes.js'
-import { findByRecordedKey, type KeyedUser, mayAnyHoldByRecordedKey } from './recorded-key.js'
+import { mayAnyHoldByRecordedKey } from './recorded-key.js'
+import { holdDirectory, isTaken, keyOf, type ScimCaller } from './scim-caller.js'
 import { removeFromGroups } from './scim-group-members.js'
+import { findMeant, linkedSubjects, linkSubject, type Meant, nobody } from './scim-meant.js'
 import { type ScimUserRow, scimUserColumns, toScimUser } from './scim-user-row.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
 import { recoveriesOf } from './unnamed-people.js'
-
-/** userName is compared without case: RFC 7643 §4.1.1. */
-const keyOf = (userName: string): string => userName.toLowerCase()
-
-/** Whose directory speaks, when, and in which request. */
-export type ScimCaller = {
-  readonly tenant: TenantId
-  readonly connectionId: ConnectionId
-  readonly now: Instant
-  readonly requestId: string | undefined
-  readonly newId: () => string
-  /** Declared by the connection. Without it only externalId links, to the stable id. */
-  readonly link?: SubjectLink | undefined
-  /** The same of another connection. Absent: only the link value that a login kept tells (`elsewhere`). */
-  readonly linkAt?: ((connection: ConnectionId) => SubjectLink | undefined) | undefined
-  /** The attribute by which this directory names the end of somebody's access. Absent: it names none. */
-  readonly endDate?: string | undefined
-}
-
-const directoryLock = keptStatement("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))")
-
-/** First of all: changes of one connection queue here, and a login of it, which shares this lock (`hold_directory`), is written before or hears of them. */
-export async function holdDirectory(db: Db, caller: Pick<ScimCaller, 'tenant' | 'connectionId'>): Promise<void> {
-  await db.query(directoryLock, [caller.tenant, caller.connectionId])
-}
-
-const takenName =
-  keptStatement(`SELECT 1 FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL AND ($5::uuid IS NULL OR id <> $5)
-   AND (user_name_key = $3 OR external_id = $4) LIMIT 1`)
-
-/** True when another living user of this connection has this userName, or this externalId. */
-async function isTaken(
-  db: Db,
-  caller: ScimCaller,
-  user: Pick<ScimUserData, 'userName' | 'externalId'>,
-  except: ScimUserId | undefined,
-): Promise<boolean> {
-  const { rowCount } = await db.query(takenName, [
-    caller.tenant,
-    caller.connectionId,
-    keyOf(user.userName),
-    user.externalId ?? null,
-    except ?? null,
-  ])
-  return rowCount > 0
-}
 
 /** Living people of one connection, where nobody says otherwise. */
 export const mostUsers = 500_000
@@ -240,63 +194,6 @@ export async function deleteScimUser<E>(
   return ok(undefined)
 }
 
-const linkedByStableId =
-  keptStatement(`UPDATE subjects SET scim_user_id = $4 WHERE tenant_id = $1 AND connection_id = $2 AND stable_id = $3 AND scim_user_id IS NULL
-   AND NOT EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = $4)`)
-
-/**
- * Links the subject whose stable id is this externalId, on this connection only. Made once: a linked subject is never linked again,
- * and a user who has her subject never gets a second one, so a directory cannot collect people by changing an externalId.
- */
-async function linkSubject(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id' | 'externalId'>): Promise<void> {
-  if (user.externalId === undefined) return
-  await db.query(linkedByStableId, [caller.tenant, caller.connectionId, user.externalId, user.id])
-}
-
-/**
- * Links, at deprovisioning, the one subject who signed in before her SCIM user existed: by the declared key, in what she recorded at
- * her last login. Nobody is chosen among several: then nothing is linked, and the caller ends what they hold (`namesakes`).
- */
-async function linkByRecordedKey(
-  db: Db,
-  caller: ScimCaller,
-  user: Pick<ScimUser, 'id' | 'userName' | 'externalId'>,
-  until?: Instant | null,
-): Promise<readonly SubjectId[]> {
-  const found = await findByRecordedKey(db, caller, user, until ?? undefined)
-  if (found.length === 1)
-    await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [caller.tenant, found[0], user.id])
-  return found
-}
-
-/** By which the clock of whoever wrote her first login may be ahead. */
-const clockSkewSeconds = 300
-
-/**
- * As `linkByRecordedKey`, and where nobody is found, by the key that the user had before: a directory may take name and access together, or one after the
- * other (Entra renames whom it deletes). Not while somebody else bears that, nor whoever first signed in when it was hers no longer: it may be another's by then.
- */
-async function linkLeaving(
-  db: Db,
-  caller: ScimCaller,
-  user: ScimUser,
-): Promise<{ readonly found: readonly SubjectId[]; readonly key: KeyedUser }> {
-  const found = await linkByRecordedKey(db, caller, user)
-  if (found.length > 0) return { found, key: user }
-  const { rows } = await db.query<{ userName: string; externalId: string | null; until: Instant | null }>(
-    `SELECT coalesce(former_user_name, user_name) AS "userName", coalesce(former_external_id, external_id) AS "externalId",
-       CASE WHEN $3 THEN former_user_name_until ELSE former_external_id_until END + interval '${clockSkewSeconds} seconds' AS until FROM scim_users
-     WHERE tenant_id = $1 AND id = $2 AND (former_user_name IS NOT NULL OR former_external_id IS NOT NULL)`,
-    [caller.tenant, user.id, caller.link?.scim === 'userName'],
-  )
-  if (!rows[0]) return { found: [], key: user }
-  const former = { id: user.id, userName: rows[0].userName, externalId: rows[0].externalId ?? undefined }
-  return {
-    found: (await isTaken(db, caller, former, user.id)) ? [] : await linkByRecordedKey(db, caller, former, rows[0].until),
-    key: former,
-  }
-}
-
 /**
  * What a change of hers comes to: the end that it names, which is hers, too, who signed in before her directory told of her; and that she leaves. Whom it
  * means is asked once, for both. Where several may be she, each says again who she is.
@@ -324,29 +221,6 @@ async function endAllOf(
   const mayAnyHold = () => mayAnyHoldByRecordedKey(db, caller, key)
   const tells = await endNamesakes(db, namesakes, { ...caller, ...said, mayAnyHold, source: 'scim', named: `scim:${user.id}` })
   if (tells) await announceNamesakes(db, caller)
-}
-
-/** `isKeptOut`: by the directory itself, whoever else does. */
-type Linked = { readonly id: SubjectId; readonly isOut: boolean; readonly isKeptOut: boolean }
-
-const subjectsOfUser = keptStatement(
-  `SELECT id, deactivated_at IS NOT NULL AS "isOut", deactivated_at IS NOT NULL AND 'scim' = ANY (deactivated_by) AS "isKeptOut"
-   FROM subjects WHERE tenant_id = $1 AND scim_user_id = $2 ORDER BY id FOR UPDATE`,
-)
-
-const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<readonly Linked[]> =>
-  (await db.query<Linked>(subjectsOfUser, [caller.tenant, user.id])).rows
-
-/** Whom a change takes something from: who is linked; or, where nobody is, those of whom each may be she (`namesakes`), by `key`. */
-type Meant = { readonly linked: readonly Linked[]; readonly namesakes: readonly SubjectId[]; readonly key?: KeyedUser }
-const nobody: Meant = { linked: [], namesakes: [] }
-
-async function findMeant(db: Db, caller: ScimCaller, user: ScimUser): Promise<Meant> {
-  const known = await linkedSubjects(db, caller, user)
-  if (known.length > 0) return { ...nobody, linked: known }
-  const { found, key } = await linkLeaving(db, caller, user)
-  if (found.length > 1) return { ...nobody, namesakes: found, key }
-  return found.length === 0 ? nobody : { ...nobody, linked: await linkedSubjects(db, caller, user) }
 }
 
 type TakenAway = { readonly reason: string; readonly isNews: boolean; readonly deactivate?: boolean }

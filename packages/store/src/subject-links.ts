@@ -11,7 +11,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { deprovision, isLetIn, tellBack } from './deprovisioning.js'
-import { holdDirectory } from './scim-users.js'
+import { holdDirectory } from './scim-caller.js'
 import { type Db, toTimestamp } from './transaction.js'
 import { isUnnamed } from './unnamed-people.js'
 

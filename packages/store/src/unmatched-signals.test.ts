@@ -15,7 +15,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { completeLogin } from './complete-login.js'
 import { deprovision, reinstate } from './deprovisioning.js'
 import { insertLoginRequest } from './login-requests.js'
-import { insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import type { ScimCaller } from './scim-caller.js'
+import { insertScimUser, updateScimUser } from './scim-users.js'
 import { takeAway } from './signals.js'
 import { type Db, inTenant, onHotPath } from './transaction.js'
 import { liftUnmatchedSignal, listUnmatchedSignals } from './unmatched-signals.js'
@@ -26,6 +27,7 @@ let fixture: TestDatabase
 let acme: ATenant
 let other: ConnectionId
 let slugs = 0
+const anotherConnection = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, $2, 'saml', 'Other', '{}', $3)`
 
 beforeAll(async () => {
   fixture = await testDatabase({ waitsForLocks: true })
@@ -34,8 +36,7 @@ afterAll(() => fixture.close())
 beforeEach(async () => {
   acme = await aTenant(fixture, { slug: `acme-${(slugs += 1)}` })
   other = randomUUID() as ConnectionId
-  const connection = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, $2, 'saml', 'Other', '{}', $3)`
-  await sql(connection, [acme.tenantId, other, new Date(start)])
+  await sql(anotherConnection, [acme.tenantId, other, new Date(start)])
 })
 
 const sql = <Row = Record<string, unknown>>(text: string, parameters: readonly unknown[]): Promise<Row[]> =>
@@ -386,9 +387,8 @@ describe('whoever is out leaves a tombstone of all her linking keys', () => {
 
   it('and it is gone when an admin lets her in again', async () => {
     const subjectId = await aPersonWhoIsOut('an IdP purged')
-    await here((db) =>
-      reinstate(db, { tenant: acme.tenantId, subjectId, by: 'admin', reason: 'a mistake', now: at(80), requestId: undefined }),
-    )
+    const letIn = { tenant: acme.tenantId, subjectId, by: 'admin', reason: 'a mistake', now: at(80), requestId: undefined } as const
+    await here((db) => reinstate(db, letIn))
     expect(await signIn({ stableId: 'u-1', email: 'grace@acme.example', connectionId: other, issuedAt: at(90) })).toBe('believed')
   })
 
