@@ -123,7 +123,7 @@ const operations: readonly {
   {
     operation: 'the replay within the grace that counts as theft',
     read: 0,
-    write: 1,
+    write: 2,
     arrange: async () => {
       const tokens = await freshTokens()
       await refresh(tokens)

@@ -97,10 +97,13 @@ const leavesNothing = (scopes: string): string =>
 /** What `columns` below reads of another tenant. */
 export const readsMinters = { resource_issuers: 'the resource may be one of the vendor’s that this issuer may mint for' } as const
 
-/** SQL over a grant `g`, for a statement whose parameters from `$first` on are those of a redecision. */
-export function redecisionSql(first: number) {
-  const [policyVersion, claimsVersion, scopes, accessSeconds, refreshSeconds, expiresAt] = [0, 1, 2, 3, 4, 5].map((n) => `$${first + n}`)
-  const [refreshEndsAt, ceilings, directoryVersion] = [`$${first + 6}::timestamptz`, `$${first + 7}::jsonb`, `$${first + 8}`]
+export type RedecisionSql = ReturnType<typeof redecisionSql>
+
+/** SQL over a grant `g`, for a statement whose parameters from `$first` on are those of a redecision. Absent: for one that is never given any. */
+export function redecisionSql(first?: number) {
+  const given = (n: number): string => (first === undefined ? 'NULL' : `$${first + n}`)
+  const [policyVersion, claimsVersion, scopes, accessSeconds, refreshSeconds, expiresAt] = [0, 1, 2, 3, 4, 5].map(given)
+  const [refreshEndsAt, ceilings, directoryVersion] = [`${given(6)}::timestamptz`, `${given(7)}::jsonb`, given(8)]
   const left = {
     scopes: `CASE WHEN ${policyVersion}::int IS NULL THEN g.scopes ELSE ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n)
       WHERE u.scope = ANY(${scopes}::text[]) ORDER BY u.n) END`,

@@ -167,7 +167,7 @@ describe('a code', () => {
   })
 })
 
-it.each(['rotate_refresh_token', 'redeem_code'] as const)(
+it.each(['rotate_or_refuse_refresh_token', 'redeem_or_refuse_code'] as const)(
   'a policy that allows again, published while another that denied was being decided on for %s, is the one that counts',
   async (statement) => {
     const { refresh } = await login()
@@ -175,8 +175,8 @@ it.each(['rotate_refresh_token', 'redeem_code'] as const)(
     await publish('admin')
     let statements = 0
     race.before(statement, async () => ((statements += 1) === 2 ? publish('read, write') : undefined), 2)
-    const answer = await (statement === 'redeem_code' ? client.redeem(waiting.code) : refreshFor(refresh, 'write'))
-    expect(answer.scope).toBe(statement === 'redeem_code' ? 'read write' : 'write')
+    const answer = await (statement === 'redeem_or_refuse_code' ? client.redeem(waiting.code) : refreshFor(refresh, 'write'))
+    expect(answer.scope).toBe(statement === 'redeem_or_refuse_code' ? 'read write' : 'write')
     expect(statements).toBe(2)
   },
 )
@@ -194,5 +194,20 @@ it.each(['rotate_refresh_token', 'redeem_code'] as const)(
     await demand(null)
     now = addSeconds(now, 45)
     expect((await present()).scope).toBe('read write')
+  },
+)
+
+it.each(['rotate_or_refuse_refresh_token', 'redeem_or_refuse_code'] as const)(
+  'a refusal whose reason goes just before %s tells of it is none',
+  async (statement) => {
+    const { grantId, refresh } = await login()
+    const waiting = await aGrant(fixture, acme, { now })
+    await limitTo('admin')
+    race.before(statement, () => limitTo())
+    const answer = await (statement === 'redeem_or_refuse_code' ? client.redeem(waiting.code) : client.refresh(refresh))
+    expect(answer.scope).toBe('read write')
+    const [id, gave] = statement === 'redeem_or_refuse_code' ? [waiting.grantId, 'code_redeemed'] : [grantId, 'token_refreshed']
+    expect((await trailOf(id)).at(-1)).toBe(gave)
+    expect((await trailOf(id)).join()).not.toContain('refused')
   },
 )
