@@ -137,6 +137,26 @@ it.each([
   expect(await toldBack()).toBe(0)
 })
 
+it.each([
+  { is: 'whom her directory has not named', since: 'UPDATE connections SET recoveries = 1, unnamed_since = now() WHERE tenant_id = $1' },
+  {
+    is: 'whose directory is awaited',
+    since: 'UPDATE connections SET resync_demanded_at = to_timestamp(1900000000) WHERE tenant_id = $1',
+  },
+])('an admin who lifts the word on somebody $is since a restore has not let her in, and the trail says so', async ({ since }) => {
+  await says('admin')
+  await sql(since)
+  expect(await adminLifts()).toBe(true)
+  expect(await trail()).toMatchObject([{ kind: 'subject.kept_out', detail: { isDeactivatedBy: [], stillOutBy: 'restore' } }])
+})
+
+it('a directory that switches on whom it has not named since a restore names her, and the trail has her as reinstated', async () => {
+  await directorySays(false)
+  await sql('UPDATE connections SET recoveries = 1, unnamed_since = now() WHERE tenant_id = $1')
+  await directorySays(true)
+  expect(await trail()).toMatchObject([{ kind: 'subject.reinstated', detail: { by: 'scim' } }])
+})
+
 describe('whom an admin lifted while her directory had her as inactive', () => {
   it('is told to be back when her directory switches her on', async () => {
     await directorySays(false)

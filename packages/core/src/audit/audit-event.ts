@@ -200,7 +200,7 @@ export const auditEvents = {
   'subject.deprovisioned': 'The barrier of a person was raised: every token in her name is dead.',
   'subject.linked': 'An admin said which user of the directory a person is. Everything issued to her until then is dead.',
   'subject.kept_out':
-    'A word that kept a person out was taken back, and something else does: another word, which an admin lifts, an end that has come, or her directory. The detail says what.',
+    'A word that kept a person out was taken back, and something else does: another word, which an admin lifts, an end that has come, her directory, or a restore since which her directory has not named her. The detail says what.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
   'subject.unlinked': 'An admin took away the link of a person to a user of the directory. Everything issued to her until then is dead.',
   id_jag_issued:
