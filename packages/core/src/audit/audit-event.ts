@@ -102,7 +102,7 @@ export const auditEvents = {
   'contact.removed': 'Somebody is told no more when the sign-in of the company is changed; she was told of that.',
   consent_denied: 'A person said no on the consent page.',
   'deprovisioning.ambiguous':
-    'ALARM: a directory, or a signal, takes access away from somebody who may be each of several people: all of them recorded her link key. None is linked or deactivated; what they hold ended, and each signs in anew. The detail names them. With `elsewhere`: so many people of other connections bear the key that it names nobody, and nothing of theirs ended.',
+    'ALARM: a directory, or a signal, takes access away from somebody who may be each of several people: all of them recorded her link key. None is linked or deactivated; what they hold ended, and each signs in anew. The detail names them. With `elsewhere`: so many people of other connections bear the key that it names nobody there, and nothing of theirs ended: look who of them has left.',
   'deprovisioning.unmatched': 'Somebody asked to take away access of whom or what this tenant does not have; nothing changed.',
   'dead_letters.replayed':
     'The vendor had work tried again that was given up after its last round; the detail says of which kind, and how many.',
