@@ -208,6 +208,29 @@ it('a directory that says again that somebody is out, whom an admin kept out bef
   expect(await keptOutBy()).toEqual(['admin', 'scim'])
 })
 
+it('whom an admin links to a user whose end has come is told to be shut out, and to be back when he takes the link away', async () => {
+  const over = await created({ userName: 'over', externalId: 'over' })
+  if (!over.ok) throw new Error('taken')
+  const linked = (scimUserId: ScimUserId | undefined) =>
+    here((db) =>
+      changeSubjectLink(db, {
+        ...{ ...directory(), subjectId: acme.subjectId, eventId: randomUUID() as DeprovisioningEventId, reason: 'it is she' },
+        scimUserId,
+      }),
+    )
+  const shut = async () =>
+    (
+      await sql<{ shut: boolean }>(
+        "SELECT (payload -> 'deactivated')::boolean AS shut FROM outbox WHERE tenant_id = $1 AND kind = 'revoke' ORDER BY id",
+      )
+    ).map((entry) => entry.shut)
+  await sql("UPDATE scim_users SET ends_at = to_timestamp(1700000000) WHERE tenant_id = $1 AND user_name = 'over'")
+  await linked(over.value.id)
+  expect([await shut(), await toldBack()]).toEqual([[true], 0])
+  await linked(undefined)
+  expect([await shut(), await toldBack()]).toEqual([[true, false], 1])
+})
+
 it('whom an admin links to an inactive user her directory keeps out, and lets in again', async () => {
   const left = await created({ userName: 'left', externalId: 'left', active: false })
   if (!left.ok) throw new Error('taken')
