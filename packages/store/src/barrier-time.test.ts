@@ -2,12 +2,15 @@
 import { randomUUID } from 'node:crypto'
 import { addSeconds, instant } from '@drawbridge/core/instant'
 import type { DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
+import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
+import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { aTrip } from '@drawbridge/testkit/a-trip'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { deprovision } from './deprovisioning.js'
+import { raiseClaims } from './directory.js'
 import { inTenant } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -60,4 +63,40 @@ it('an assertion from before the first barrier is refused after a second one by 
   await endAt(now, 'subject', acme.subjectId)
   await endAt(behind, 'subject', acme.subjectId)
   expect(await comeHome()).toBe('evidence_below_barrier')
+})
+
+describe('the barrier of what is said of people', () => {
+  const raisedOf = (table: string, barrier: string) =>
+    sql(`SELECT ${barrier} AS barrier, ${barrier}_at AS at FROM ${table} WHERE tenant_id = $1`)
+  const toSettle = () => sql(`SELECT 1 FROM outbox WHERE tenant_id = $1 AND kind = '${settleDirectoryEntry}'`)
+
+  it.each([
+    { whom: 'one of them', table: 'subjects', barrier: 'claims_barrier', versions: [2, 3] },
+    { whom: 'a whole connection', table: 'connections', barrier: 'directory_barrier', versions: [1, 2] },
+  ])('of $whom stays where it was when a replica that is 20 s behind raises it again', async ({ whom, table, barrier, versions }) => {
+    const user = await aScimUser(fixture, acme, 'ada')
+    await sql(`UPDATE subjects SET scim_user_id = '${user}' WHERE tenant_id = $1`)
+    const raiseAt = (at: typeof now) =>
+      inTenant(fixture.database, acme.tenantId, (db) =>
+        raiseClaims(db, { tenant: acme.tenantId, connectionId: acme.connectionId, now: at }, whom === 'one of them' ? [user] : 'everybody'),
+      )
+    for (const [turn, at] of [now, behind].entries()) {
+      await raiseAt(at)
+      expect(await raisedOf(table, barrier)).toEqual([{ barrier: versions[turn], at: new Date(now) }])
+      expect(await toSettle()).toHaveLength(turn + 1)
+    }
+  })
+
+  it('stays there, too, when a login by such a clock says something else, and her grants are settled for it all the same', async () => {
+    const saysAt = async (at: typeof now, groups: readonly string[]) =>
+      (await aTrip({ fixture, tenant: acme, now: at }, { claims: { groups } })).comeHome()
+    expect(await saysAt(now, ['writers'])).toBe('believed')
+    expect(await toSettle()).toHaveLength(1)
+    const [first] = await raisedOf('subjects', 'claims_barrier')
+    expect(await saysAt(behind, ['readers'])).toBe('believed')
+    expect(await raisedOf('subjects', 'claims_barrier')).toEqual([{ ...(first as object), barrier: 3 }])
+    expect(await toSettle()).toHaveLength(2)
+    expect(await saysAt(behind, ['readers'])).toBe('believed')
+    expect(await toSettle()).toHaveLength(2)
+  })
 })

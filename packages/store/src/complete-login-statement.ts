@@ -27,6 +27,19 @@ const isToBeNamed = `(${unnamedSince} IS NOT NULL)`
 /** What a login says of her, without how and when she signed in. */
 export const said = (claims: string): string => `(${claims} - '{authentication,idpSession,sessionExpiresAt}'::text[])`
 
+/**
+ * What a person's row becomes where what is said of her `differs`: an SQL condition. Beside a CTE `changes`. The time of her barrier does not go back, whichever
+ * replica's clock it is by; so no time says whether it was raised (`areClaimsRaised`).
+ */
+export const claimsRaisedWhere = (differs: string): string => `(claims_version, claims_barrier, claims_barrier_at) = (
+        SELECT subjects.claims_version + CASE WHEN differs THEN 1 ELSE 0 END,
+          CASE WHEN differs AND is_now THEN subjects.claims_version + 1 ELSE subjects.claims_barrier END,
+          CASE WHEN differs AND is_now THEN GREATEST(subjects.claims_barrier_at, $6) ELSE subjects.claims_barrier_at END
+        FROM changes, (SELECT ${differs} AS differs) compared)`
+
+/** Of the `person` that was written: her barrier is above what was `known` of her. Never of a newcomer. */
+export const areClaimsRaised = 'claims_barrier > (SELECT claims_version FROM known)'
+
 /** A name without case, whatever the locale of the cluster: as `keyOfLink` lowers it. With the collation of the columns, whose indexes serve no other. */
 const nameKey = (text: string): string => `(lower(${text}::text COLLATE "und-x-icu") COLLATE "default")`
 
@@ -92,7 +105,7 @@ export function judgementOf({ moreBarriers, beganNth }: { readonly moreBarriers:
     SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
     ON CONFLICT DO NOTHING RETURNING 1
   ), known AS (
-    SELECT id, scim_user_id, epoch, deactivated_at, deactivates_at, barrier_at, barred_nth FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
+    SELECT id, scim_user_id, epoch, claims_version, deactivated_at, deactivates_at, barrier_at, barred_nth FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
   ), scim AS (
     SELECT u.id, u.external_id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.named_after, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
@@ -177,19 +190,15 @@ export const completeStatement = hotStatement({
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, link_value = COALESCE(EXCLUDED.link_value, subjects.link_value),
       link_key = CASE WHEN EXCLUDED.link_value IS NULL THEN subjects.link_key ELSE EXCLUDED.link_key END, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
-      (claims_version, claims_barrier, claims_barrier_at) = (
-        SELECT subjects.claims_version + CASE WHEN differs THEN 1 ELSE 0 END,
-          CASE WHEN differs AND is_now THEN subjects.claims_version + 1 ELSE subjects.claims_barrier END,
-          CASE WHEN differs AND is_now THEN $6 ELSE subjects.claims_barrier_at END
-        FROM changes, (SELECT ${said('subjects.claims')} <> ${said('EXCLUDED.claims')} AS differs) compared),
+      ${claimsRaisedWhere(`${said('subjects.claims')} <> ${said('EXCLUDED.claims')}`)},
       scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id), deactivates_at = COALESCE(EXCLUDED.deactivates_at, subjects.deactivates_at)
     WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
       AND (subjects.deactivates_at <= $6) IS NOT TRUE
-    RETURNING id, epoch, claims_version, claims_barrier, claims_barrier_at, factors_reset_at, deactivates_at
+    RETURNING id, epoch, claims_version, claims_barrier, factors_reset_at, deactivates_at
   ), queued AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
     SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', $3::uuid, 'subjects', jsonb_build_array(person.id)), $6
-    FROM person WHERE claims_barrier_at = $6 AND claims_barrier = claims_version AND EXISTS (SELECT 1 FROM known) RETURNING id
+    FROM person WHERE ${areClaimsRaised} RETURNING id
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
       acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, sealed_logout_hint, created_at, expires_at, first_session_id)

@@ -137,6 +137,26 @@ it.each([
   expect(await toldBack()).toBe(0)
 })
 
+it.each([
+  { is: 'whom her directory has not named', since: 'UPDATE connections SET recoveries = 1, unnamed_since = now() WHERE tenant_id = $1' },
+  {
+    is: 'whose directory is awaited',
+    since: 'UPDATE connections SET resync_demanded_at = to_timestamp(1900000000) WHERE tenant_id = $1',
+  },
+])('an admin who lifts the word on somebody $is since a restore has not let her in, and the trail says so', async ({ since }) => {
+  await says('admin')
+  await sql(since)
+  expect(await adminLifts()).toBe(true)
+  expect(await trail()).toMatchObject([{ kind: 'subject.kept_out', detail: { isDeactivatedBy: [], stillOutBy: 'restore' } }])
+})
+
+it('a directory that switches on whom it has not named since a restore names her, and the trail has her as reinstated', async () => {
+  await directorySays(false)
+  await sql('UPDATE connections SET recoveries = 1, unnamed_since = now() WHERE tenant_id = $1')
+  await directorySays(true)
+  expect(await trail()).toMatchObject([{ kind: 'subject.reinstated', detail: { by: 'scim' } }])
+})
+
 describe('whom an admin lifted while her directory had her as inactive', () => {
   it('is told to be back when her directory switches her on', async () => {
     await directorySays(false)
@@ -186,6 +206,29 @@ it('a directory that says again that somebody is out, whom an admin kept out bef
   await sql("UPDATE subjects SET deactivated_by = ARRAY['admin'] WHERE tenant_id = $1")
   await directorySays(false)
   expect(await keptOutBy()).toEqual(['admin', 'scim'])
+})
+
+it('whom an admin links to a user whose end has come is told to be shut out, and to be back when he takes the link away', async () => {
+  const over = await created({ userName: 'over', externalId: 'over' })
+  if (!over.ok) throw new Error('taken')
+  const linked = (scimUserId: ScimUserId | undefined) =>
+    here((db) =>
+      changeSubjectLink(db, {
+        ...{ ...directory(), subjectId: acme.subjectId, eventId: randomUUID() as DeprovisioningEventId, reason: 'it is she' },
+        scimUserId,
+      }),
+    )
+  const shut = async () =>
+    (
+      await sql<{ shut: boolean }>(
+        "SELECT (payload -> 'deactivated')::boolean AS shut FROM outbox WHERE tenant_id = $1 AND kind = 'revoke' ORDER BY id",
+      )
+    ).map((entry) => entry.shut)
+  await sql("UPDATE scim_users SET ends_at = to_timestamp(1700000000) WHERE tenant_id = $1 AND user_name = 'over'")
+  await linked(over.value.id)
+  expect([await shut(), await toldBack()]).toEqual([[true], 0])
+  await linked(undefined)
+  expect([await shut(), await toldBack()]).toEqual([[true, false], 1])
 })
 
 it('whom an admin links to an inactive user her directory keeps out, and lets in again', async () => {

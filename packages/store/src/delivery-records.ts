@@ -1,6 +1,7 @@
 /** Deliveries as an admin sees them: what waits, what arrived, what was given up and is tried again because she says so. */
-import type { Instant } from '@drawbridge/core/instant'
-import type { DeliveryKind } from '@drawbridge/core/revocation/delivery'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { type DeliveryKind, deliveryLimits } from '@drawbridge/core/revocation/delivery'
+import type { WebhookEvent } from '@drawbridge/core/revocation/webhook'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { deliveriesChannel } from './deliveries.js'
@@ -59,14 +60,20 @@ export type WhichDead = { readonly id: string } | { readonly destinationId: stri
 
 /**
  * What was given up is due again now, under the id it had, with as many tries as a new one; its destination is tried at once. Answers how many. It
- * takes its old place in the order: what came after it and has arrived is not taken back.
+ * takes its old place in the order: what came after it and has arrived is not taken back. So that somebody is back is left dead where its receiver was
+ * to hear afterwards that she is gone: it would be the last word. What arrived is forgotten after a week; older than that, nobody knows any more.
  */
 export async function replayDead(db: Db, tenant: TenantId, which: WhichDead, now: Instant): Promise<number> {
   const [id, destination] = 'id' in which ? [which.id, null] : [null, which.destinationId ?? null]
   const { rows } = await db.query<{ count: number }>(
-    `WITH chosen AS (
-       SELECT id FROM deliveries WHERE tenant_id = $1 AND dead_at IS NOT NULL AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR destination_id = $3)
-       ORDER BY sequence, ordinal LIMIT ${mostReplayed} FOR UPDATE SKIP LOCKED
+    `WITH gone AS MATERIALIZED (
+       SELECT destination_id, order_key, max(sequence) AS sequence FROM deliveries
+        WHERE tenant_id = $1 AND part = '${'subject.deactivated' satisfies WebhookEvent}' GROUP BY destination_id, order_key
+     ), chosen AS (
+       SELECT d.id FROM deliveries d LEFT JOIN gone ON gone.destination_id = d.destination_id AND gone.order_key = d.order_key
+        WHERE d.tenant_id = $1 AND d.dead_at IS NOT NULL AND ($2::uuid IS NULL OR d.id = $2) AND ($3::uuid IS NULL OR d.destination_id = $3)
+          AND (d.part <> '${'subject.reinstated' satisfies WebhookEvent}' OR (d.created_at > $5 AND d.sequence > coalesce(gone.sequence, 0)))
+       ORDER BY d.sequence, d.ordinal LIMIT ${mostReplayed} FOR UPDATE OF d SKIP LOCKED
      ), again AS (
        UPDATE deliveries d SET dead_at = NULL, expires_at = NULL, attempts = 0, due_at = $4, begun_at = $4, leased_until = NULL
          FROM chosen WHERE d.tenant_id = $1 AND d.id = chosen.id RETURNING d.destination_id
@@ -74,7 +81,7 @@ export async function replayDead(db: Db, tenant: TenantId, which: WhichDead, now
        UPDATE delivery_destinations SET paused_until = NULL WHERE tenant_id = $1 AND id IN (SELECT destination_id FROM again) AND paused_until IS NOT NULL
      )
      SELECT count(*)::int AS count, (SELECT pg_notify('${deliveriesChannel}', '') FROM again LIMIT 1)::text AS notified FROM again`,
-    [tenant, id, destination, toTimestamp(now)],
+    [tenant, id, destination, toTimestamp(now), toTimestamp(addSeconds(now, -deliveryLimits.keepDeliveredSeconds))],
   )
   return rows[0]?.count ?? 0
 }

@@ -9,10 +9,11 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEvent, DeprovisioningSource, DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
 import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
-import type { DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { forgetConsentOfGrant } from './consents.js'
 import { type KeptStatement, keptStatement } from './kept-statements.js'
 import { asUuid, type Db, toTimestamp } from './transaction.js'
+import { isOutSinceRestore } from './unnamed-people.js'
 
 export type Deprovision = DeprovisioningEvent & {
   readonly now: Instant
@@ -197,7 +198,7 @@ export type Reinstatement = {
 
 /**
  * SQL over `subjects`: nothing that is kept of her shuts her out at this moment, neither a word nor an end that has come, nor that her directory has her as
- * switched off or deleted.
+ * switched off or deleted. A restore may: of whom it keeps out the news waits for her directory (`tellBackOnceNamed`).
  */
 export const isLetIn = (
   subject: string,
@@ -209,27 +210,32 @@ export const isLetIn = (
 const queuedBack = (people: string, at: string): string => `INSERT INTO outbox (tenant_id, kind, payload, created_at)
      SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', ${at}::text), $3 FROM ${people} RETURNING id`
 
-/** A directory lets in by its word also whom an admin lifted before it: until then its own user of her kept her out, and nobody was told that she is back. */
+/**
+ * A directory lets in by its word also whom an admin lifted before it: until then its own user of her kept her out, and nobody was told that she is back. By such a word
+ * it names her, too.
+ */
 const reinstated = keptStatement(`WITH known AS (
      SELECT id, deactivated_by, deactivated_at IS NOT NULL AS was_out FROM subjects WHERE tenant_id = $1 AND id = $2 AND (deactivated_at IS NOT NULL OR $7 = 'scim') FOR UPDATE
    ), heard AS (
      UPDATE subjects AS s SET deactivated_by = CASE $7 WHEN 'admin' THEN '{}' ELSE array_remove(s.deactivated_by, $7) END,
        deactivated_at = CASE WHEN $7 = 'admin' OR s.deactivated_by = ARRAY[$7::text] THEN NULL ELSE s.deactivated_at END
      FROM known WHERE s.tenant_id = $1 AND s.id = known.id
-     RETURNING s.id, s.epoch, known.was_out, s.deactivated_at IS NULL AS is_lifted, ${isLetIn('s', '$3')} AS is_back, s.deactivates_at, known.deactivated_by AS was_by, s.deactivated_by AS is_by
+     RETURNING s.id, s.epoch, known.was_out, s.deactivated_at IS NULL AS is_lifted, ${isLetIn('s', '$3')} AS is_back,
+       ${isOutSinceRestore('s', "$7 = 'scim'")} AS is_awaited, s.deactivates_at, known.deactivated_by AS was_by, s.deactivated_by AS is_by
    ), queued AS (
      ${queuedBack('heard WHERE is_back', '$6')}
    ), audited AS (
      INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
-     SELECT $1, $3, CASE WHEN is_back THEN 'subject.reinstated' ELSE 'subject.kept_out' END, id, '{}', $4,
+     SELECT $1, $3, CASE WHEN is_back AND NOT is_awaited THEN 'subject.reinstated' ELSE 'subject.kept_out' END, id, '{}', $4,
        jsonb_build_object('epoch', epoch, 'by', $7::text, 'wasDeactivatedBy', was_by, 'isDeactivatedBy', is_by)
-         || CASE WHEN NOT is_lifted OR is_back THEN '{}' WHEN deactivates_at <= $3 THEN '{"stillOutBy": "end_date"}' ELSE '{"stillOutBy": "directory"}' END::jsonb, $5 FROM heard
+         || CASE WHEN NOT is_lifted OR is_back AND NOT is_awaited THEN '{}' WHEN is_back THEN '{"stillOutBy": "restore"}'
+              WHEN deactivates_at <= $3 THEN '{"stillOutBy": "end_date"}' ELSE '{"stillOutBy": "directory"}' END::jsonb, $5 FROM heard
    )
    SELECT was_out AND is_lifted AS "isLifted", (SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued) FROM heard`)
 
 /**
  * Opens the door again, where nobody else keeps it shut, and nothing more: the epoch stays, so nothing that died comes back. True if she was
- * deactivated and is no more. Of whom another still keeps out, or an end that has come, or her directory, the trail says so (`subject.kept_out`).
+ * deactivated and is no more. Of whom another still keeps out, or an end that has come, or her directory, or a restore, the trail says so (`subject.kept_out`).
  */
 export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> {
   const { rows } = await db.query<{ isLifted: boolean }>(reinstated, [
@@ -253,4 +259,25 @@ export async function tellBack(
   { tenant, id, now }: { readonly tenant: TenantId; readonly id: SubjectId; readonly now: Instant },
 ): Promise<void> {
   await db.query(toldBack, [tenant, id, toTimestamp(now), toTimestamp(now).toISOString()])
+}
+
+/** `$2` connection, `$5` one user of its directory. Whoever has signed in since her last end is in, and was told to be. */
+const onceNamed = (which: string): string => `WITH awaited AS (
+     SELECT s.id FROM subjects s WHERE s.tenant_id = $1 AND s.connection_id = $2 AND ${which} AND (s.last_login_at >= s.barrier_at) IS FALSE AND ${isOutSinceRestore('s')}
+   ), queued AS (${queuedBack('awaited', '$4')})
+   SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued`
+const toldOnceNamed = keptStatement(onceNamed('s.scim_user_id = $5'))
+const toldOnceResynced = onceNamed('s.deactivated_at IS NULL')
+
+/**
+ * Of whoever was taken back while a restore kept her out nobody was told that she is in. Before the word that lets in this user of the directory, or all of
+ * them: whether she may come in by then, the worker asks after it.
+ */
+export async function tellBackOnceNamed(
+  db: Db,
+  { tenant, connectionId, now }: { readonly tenant: TenantId; readonly connectionId: ConnectionId; readonly now: Instant },
+  user?: ScimUserId,
+): Promise<void> {
+  const parameters = [tenant, connectionId, toTimestamp(now), toTimestamp(now).toISOString()]
+  await (user === undefined ? db.query(toldOnceResynced, parameters) : db.query(toldOnceNamed, [...parameters, user]))
 }

@@ -4,7 +4,8 @@
  * A change raises a version in the transaction that accepts it, of each person whom it touches, or of the whole connection where it touches too many
  * to be named: then one row is written, whatever the size of a group. Grants remember both versions, so the statements that issue notice. Where the
  * tenant wants changes to count at once, the barrier rises too: from this commit on whoever meets a grant decides it first, and the worker comes to
- * the rest. A rise is harmless for whoever loses nothing: her grants are decided once more and keep what they have.
+ * the rest. A rise is harmless for whoever loses nothing: her grants are decided once more and keep what they have. The time of the barrier never goes back, as
+ * that of none does (`deprovisioning`): what is told says it, and tokens are dated after it.
  */
 import { nestedGroupDepth } from '@drawbridge/core/identity/directory-claims'
 import type { Instant } from '@drawbridge/core/instant'
@@ -43,7 +44,7 @@ const raisedPeople = keptStatement(`WITH ${choice},
    raised AS (
      UPDATE subjects s SET claims_version = s.claims_version + 1,
        claims_barrier = CASE WHEN choice.is_now THEN s.claims_version + 1 ELSE s.claims_barrier END,
-       claims_barrier_at = CASE WHEN choice.is_now THEN $3 ELSE s.claims_barrier_at END
+       claims_barrier_at = CASE WHEN choice.is_now THEN GREATEST(s.claims_barrier_at, $3) ELSE s.claims_barrier_at END
      FROM choice WHERE s.tenant_id = $1 AND s.connection_id = $2 AND s.scim_user_id = ANY ($4::uuid[]) RETURNING s.id),
    queued AS (
      INSERT INTO outbox (tenant_id, kind, payload, created_at)
@@ -59,7 +60,7 @@ const raisedConnection = keptStatement(`WITH ${choice},
    raised AS (
      UPDATE connections c SET directory_version = c.directory_version + 1,
        directory_barrier = CASE WHEN choice.is_now THEN c.directory_version + 1 ELSE c.directory_barrier END,
-       directory_barrier_at = CASE WHEN choice.is_now THEN $3 ELSE c.directory_barrier_at END
+       directory_barrier_at = CASE WHEN choice.is_now THEN GREATEST(c.directory_barrier_at, $3) ELSE c.directory_barrier_at END
      FROM choice WHERE c.tenant_id = $1
        AND (c.id = $2 OR c.kind = 'assertion' AND c.configuration -> 'peopleOf' ->> 'connection' = $2::uuid::text) RETURNING c.id),
    queued AS (

@@ -188,6 +188,39 @@ it('more than one person can be are an alarm, and none of them is ended', async 
   expect(await sql(alarms)).toEqual([{ reason: 'the directory set active to false', ended: 'nobody' }])
 })
 
+describe('of more than one person can be, the contacts', () => {
+  const told = async () =>
+    (
+      await sql<{ kind: string; about: string }>(
+        "SELECT act ->> 'kind' AS kind, act ->> 'about' AS about FROM announcements CROSS JOIN jsonb_array_elements(acts) AS act WHERE tenant_id = $1",
+      )
+    ).map(({ kind, about }) => [kind, about])
+  const [theDirectory] = ['IdP']
+  beforeEach(async () => {
+    await sql(
+      `INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, gen_random_uuid(), 'IT', 'it@acme.example', now())`,
+    )
+    await sql(`UPDATE connections SET name = '${theDirectory}' WHERE tenant_id = $1`)
+  })
+
+  it.each([
+    { what: 'switches her off', leave: (id: ScimUserId) => says(id, false) },
+    { what: 'deletes her', leave: (id: ScimUserId) => here((db) => deleteScimUser(db, directory(), id)) },
+  ])('are told when the directory $what, and not again when it says so again', async ({ leave }) => {
+    await many(namesakeLimits.endedSingly + 1, await anotherConnection('userName'), "'ada@acme.example'")
+    const id = await created()
+    expect(await told()).toEqual([])
+    for (const _again of [1, 2]) await leave(id)
+    expect(await told()).toEqual([['deprovisioning.ambiguous', theDirectory]])
+  })
+
+  it('hear nothing where somebody is ended', async () => {
+    await signedIn(await anotherConnection('userName'), { linkValue: 'ada@acme.example' })
+    await says(await created(), false)
+    expect(await told()).toEqual([])
+  })
+})
+
 describe('too many at one connection keep nobody at another', () => {
   const alarms = () =>
     sql(

@@ -1,5 +1,5 @@
 /**
- * Who is the same person at another connection of her tenant, when her directory has switched her off or deleted her. docs/adr/0131
+ * Who is the same person at another connection of her tenant, when her directory has switched her off or deleted her. docs/adr/0131, 0132
  *
  * There a login of hers is refused from now on by the very key (`scim` of `complete-login-statement`), so what she holds there ends, too. She is not deactivated: nobody
  * has said so of her there, and she comes in again as soon as a login of hers would. No address leads to anybody, only what her own connection declared to be her link key, or
@@ -94,36 +94,37 @@ export type LeftElsewhere = {
 
 /**
  * Ends, in the caller's transaction and each with her own event, what those hold. Where they are more of one connection than one person can be, the key says nothing there: none of
- * them is ended, and the trail has the alarm.
+ * them is ended, and the trail has the alarm. True: it is news, and the caller has the contacts told of it, last of all (`announceNamesakes`).
  */
 export async function endElsewhere(
   db: Db,
   caller: Speaking,
   user: KeyedUser & { readonly id: ScimUserId },
   { reason, isNews }: LeftElsewhere,
-): Promise<void> {
+): Promise<boolean> {
   const { tenant, connectionId, now, requestId, newId } = caller
   const { rows: others } = await db.query<Other>(otherConnections, [tenant, connectionId])
-  if (others.length === 0) return
+  if (others.length === 0) return false
   const bearers = bearersOf([
     ...(await findByKey(db, caller, others, 'userName', user)),
     ...(await findByKey(db, caller, others, 'externalId', user)),
     ...(await findByStableId(db, caller, others, user.externalId)),
   ])
-  if (bearers.size === 0) return
+  if (bearers.size === 0) return false
   const { rows: answered } = await db.query<{ id: ConnectionId }>(answeredFor, [
     ...[tenant, [...bearers.keys()], user.userName.toLowerCase(), user.externalId ?? null],
   ])
   for (const { id } of answered) bearers.delete(id)
   const unclear = [...bearers].filter(([, people]) => people.size > namesakeLimits.endedSingly).map(([id]) => id)
   for (const id of unclear) bearers.delete(id)
-  if (unclear.length > 0) {
+  const isAlarm = unclear.length > 0
+  if (isAlarm) {
     const connections = unclear.slice(0, namesakeLimits.named)
     const detail = { source: 'scim', named: `scim:${user.id}`, ended: 'nobody', elsewhere: true, connections }
     await insertAuditEvent(db, tenant, { at: now, kind: 'deprovisioning.ambiguous', connectionId, reason, detail, requestId })
   }
   const found = [...bearers.values()].flatMap((people) => [...people]).sort()
-  if (found.length === 0) return
+  if (found.length === 0) return isAlarm && isNews
   const { rows } = await db.query<{ id: SubjectId }>(heldElsewhere, [tenant, found])
   const held = rows.map(({ id }) => id)
   for (const targetId of isNews ? held : await listHolding(db, tenant, held))
@@ -132,6 +133,7 @@ export async function endElsewhere(
       reason: `${reason}, whose link key is hers at another connection`,
       toldAt: undefined,
     })
+  return isAlarm && isNews
 }
 
 function bearersOf(found: readonly Found[]): Map<ConnectionId, Set<SubjectId>> {

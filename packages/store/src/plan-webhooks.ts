@@ -7,6 +7,7 @@ import { deliveriesChannel } from './deliveries.js'
 import { isLetIn } from './deprovisioning.js'
 import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, asUuid, toTimestamp } from './transaction.js'
+import { isOutSinceRestore } from './unnamed-people.js'
 
 const listening = 'w.tenant_id = ANY (ARRAY[$1::uuid, $2::uuid]) AND w.disabled_at IS NULL'
 
@@ -98,7 +99,7 @@ export async function findReinstated(
   person: { readonly id: string; readonly entry: number; readonly now: Instant },
 ): Promise<{ readonly tenant: string; readonly isBack: boolean; readonly isEarlierUntold: boolean } | undefined> {
   const { rows } = await db.query<{ tenant: string; isBack: boolean; isEarlierUntold: boolean }>(
-    `SELECT t.slug AS tenant, ${isLetIn('s', '$4')} AS "isBack",
+    `SELECT t.slug AS tenant, ${isLetIn('s', '$4')} AND NOT ${isOutSinceRestore('s')} AS "isBack",
        EXISTS (SELECT 1 FROM outbox o WHERE o.tenant_id = $1 AND o.id < $3 AND o.done_at IS NULL AND o.kind = 'revoke'
          AND o.payload ->> 'targetId' = $2::text) AS "isEarlierUntold"
      FROM subjects s JOIN tenants t ON t.id = s.tenant_id WHERE s.tenant_id = $1 AND s.id = $2::uuid`,

@@ -22,7 +22,7 @@ import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants
 import type { ConnectionId, GrantId, ResourceId, ResourceIdentifier, Scope, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { judgementParameters, type LoginToJudge, type Outcome } from './complete-login.js'
-import { judgementOf, presentLinkKey, readsDomainsElsewhere, said } from './complete-login-statement.js'
+import { areClaimsRaised, claimsRaisedWhere, judgementOf, presentLinkKey, readsDomainsElsewhere, said } from './complete-login-statement.js'
 import { directorySays } from './directory.js'
 import type { Asked, GrantStateRow } from './grants.js'
 import { believedCte, proofParameters } from './replays.js'
@@ -86,20 +86,16 @@ const redeemStatement = hotStatement({
       link_value = CASE WHEN $27 THEN COALESCE(EXCLUDED.link_value, subjects.link_value) ELSE subjects.link_value END,
       link_key = CASE WHEN $27 AND EXCLUDED.link_value IS NOT NULL THEN EXCLUDED.link_key ELSE subjects.link_key END,
       claims_at = CASE WHEN $27 THEN EXCLUDED.claims_at ELSE subjects.claims_at END, last_login_at = EXCLUDED.last_login_at,
-      (claims_version, claims_barrier, claims_barrier_at) = (
-        SELECT subjects.claims_version + CASE WHEN differs THEN 1 ELSE 0 END,
-          CASE WHEN differs AND is_now THEN subjects.claims_version + 1 ELSE subjects.claims_barrier END,
-          CASE WHEN differs AND is_now THEN $6 ELSE subjects.claims_barrier_at END
-        FROM changes, (SELECT $27 AND ${said('subjects.claims')} <> ${said('EXCLUDED.claims')} AS differs) compared),
+      ${claimsRaisedWhere(`$27 AND ${said('subjects.claims')} <> ${said('EXCLUDED.claims')}`)},
       scim_user_id = COALESCE(subjects.scim_user_id, CASE WHEN $27 THEN EXCLUDED.scim_user_id END), deactivates_at = COALESCE(EXCLUDED.deactivates_at, subjects.deactivates_at)
     WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
       AND (subjects.deactivates_at <= $6) IS NOT TRUE
       AND ($27 AND NOT (SELECT directory_decides FROM verdict) OR subjects.claims_version = (SELECT claims_version FROM hers))
-    RETURNING id, epoch, claims_version, claims_barrier, claims_barrier_at, deactivates_at, barrier_at
+    RETURNING id, epoch, claims_version, claims_barrier, deactivates_at, barrier_at
   ), queued AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
     SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', $3::uuid, 'subjects', jsonb_build_array(person.id)), $6
-    FROM person WHERE claims_barrier_at = $6 AND claims_barrier = claims_version AND EXISTS (SELECT 1 FROM known) RETURNING id
+    FROM person WHERE ${areClaimsRaised} RETURNING id
   ), opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, scopes,
       tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, directory_version, acr, amr, authenticated_at,

@@ -206,8 +206,8 @@ async function settle(db: Db, caller: ScimCaller, user: ScimUser, leaving: Taken
   const isPast = typeof end !== 'string' && end <= caller.now
   const named = { reason: isPast ? endHasCome : 'the directory named the end of her access', isNews }
   const said = leaving === undefined ? named : { ...leaving, isNews: leaving.isNews || isNews }
-  if (leaving !== undefined) await endElsewhere(db, caller, user, leaving)
-  return endAllOf(db, caller, user, meant, said)
+  const alarmsElsewhere = leaving !== undefined && (await endElsewhere(db, caller, user, leaving))
+  return endAllOf(db, caller, user, meant, { ...said, alarmsElsewhere })
 }
 
 /** Last of all in the transaction (`announceNamesakes`). */
@@ -216,11 +216,11 @@ async function endAllOf(
   caller: ScimCaller,
   user: ScimUser,
   { namesakes, key = user }: Meant,
-  said: Pick<EndedNamesakes, 'reason' | 'isNews'>,
+  { alarmsElsewhere, ...said }: Pick<EndedNamesakes, 'reason' | 'isNews'> & { readonly alarmsElsewhere: boolean },
 ): Promise<void> {
   const mayAnyHold = () => mayAnyHoldByRecordedKey(db, caller, key)
   const tells = await endNamesakes(db, namesakes, { ...caller, ...said, mayAnyHold, source: 'scim', named: `scim:${user.id}` })
-  if (tells) await announceNamesakes(db, caller)
+  if (tells || alarmsElsewhere) await announceNamesakes(db, caller)
 }
 
 type TakenAway = { readonly reason: string; readonly isNews: boolean; readonly deactivate?: boolean }
@@ -236,8 +236,8 @@ async function takeAway(
   meant: Meant,
   { reason, isNews, deactivate = true }: TakenAway,
 ): Promise<void> {
-  if (deactivate) await endElsewhere(db, caller, user, { reason, isNews })
-  if (meant.namesakes.length > 0) return endAllOf(db, caller, user, meant, { reason, isNews })
+  const alarmsElsewhere = deactivate && (await endElsewhere(db, caller, user, { reason, isNews }))
+  if (meant.namesakes.length > 0) return endAllOf(db, caller, user, meant, { reason, isNews, alarmsElsewhere })
   const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
   if (meant.linked.length === 0 && isNews)
     await recordUnmatchedEvent(db, { ...event, eventId: caller.newId() as DeprovisioningEventId, targetId: `scim:${user.id}` })
@@ -251,6 +251,7 @@ async function takeAway(
       deactivate,
     })
   }
+  if (alarmsElsewhere) await announceNamesakes(db, caller)
 }
 
 /** Takes back what the directory said, and nothing that an admin or a signal did. docs/adr/0099 */

@@ -197,11 +197,11 @@ const writeStatement = `
       revoked_reason = CASE WHEN v.verdict = 'ended' THEN ${because} || ' leaves nothing' END
     FROM verdicts v WHERE g.tenant_id = $1 AND g.id = v.id AND g.revoked_at IS NULL
     RETURNING g.id, g.epoch, g.issuer_id, g.subject_id, g.client_id, g.connection_id, g.resource_tenant_id, g.resource_id, v.held, v.before, v.verdict,
-      v.ceilings_held, v.cause, ${because} AS reason, COALESCE(v.told_at, $2::timestamptz) AS told_at, gen_random_uuid() AS event_id),
+      v.ceilings_held, v.cause, ${because} AS reason, COALESCE(v.told_at, $2::timestamptz) AS told_at, g.barrier_at, gen_random_uuid() AS event_id),
   changed AS (SELECT * FROM written WHERE verdict <> 'kept'),
   told AS (
     INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
-    SELECT $1, event_id, CASE cause WHEN 'policy' THEN 'policy' ELSE 'scim' END, 'grant', id::text, format('%s: %s', reason, verdict), told_at, told_at FROM changed),
+    SELECT $1, event_id, CASE cause WHEN 'policy' THEN 'policy' ELSE 'scim' END, 'grant', id::text, format('%s: %s', reason, verdict), told_at, barrier_at FROM changed),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
     SELECT $1, $2, CASE WHEN verdict = 'ended' THEN 'grant.ended_by_policy' ELSE 'grant.shrunk' END, issuer_id, subject_id, client_id, connection_id, id,

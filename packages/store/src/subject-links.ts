@@ -48,20 +48,24 @@ export async function changeSubjectLink(db: Db, change: LinkChange): Promise<Res
   const user = scimUserId === undefined ? undefined : await findLinkable(db, tenant, subject.connection_id, scimUserId)
   if (scimUserId !== undefined && user === undefined) return err('scim_user_unknown')
   if (user?.taken) return err('scim_user_taken')
-  // An end that has come by then has its barrier here.
-  await db.query(
+  // An end that has come by then has its barrier here, and is told as what shuts her out.
+  const { rows } = await db.query<{ isShut: boolean }>(
     `UPDATE subjects SET scim_user_id = $3, (deactivates_at, ended_for) =
        (SELECT ends_at, CASE WHEN ends_at <= $4 THEN ends_at END FROM scim_users u WHERE u.tenant_id = $1 AND u.id = $3)
-     WHERE tenant_id = $1 AND id = $2`,
+     WHERE tenant_id = $1 AND id = $2 RETURNING (deactivates_at <= $4) IS TRUE AS "isShut"`,
     [tenant, subjectId, scimUserId ?? null, toTimestamp(change.now)],
   )
-  const { epoch } = await raiseBarrier(db, change, user?.active === false)
+  const { epoch } = await raiseBarrier(db, change, { deactivate: user?.active === false, isShut: rows[0]?.isShut === true })
   // Whom only the user of the old link kept out, or an end of hers.
   if (!subject.letIn && (await findSubject(db, change))?.letIn) await tellBack(db, { tenant, id: subjectId, now: change.now })
   return ok({ from, changed: true, epoch, deactivated: subject.deactivated || user?.active === false })
 }
 
-const raiseBarrier = (db: Db, { tenant, subjectId, eventId, reason, now, requestId }: LinkChange, deactivate: boolean) =>
+const raiseBarrier = (
+  db: Db,
+  { tenant, subjectId, eventId, reason, now, requestId }: LinkChange,
+  { deactivate, isShut }: { readonly deactivate: boolean; readonly isShut: boolean },
+) =>
   deprovision(db, {
     tenant,
     eventId,
@@ -74,6 +78,7 @@ const raiseBarrier = (db: Db, { tenant, subjectId, eventId, reason, now, request
     now,
     requestId,
     deactivate,
+    isShut,
   })
 
 async function findSubject(db: Db, { tenant, subjectId, now }: LinkChange, lock = ''): Promise<SubjectRow | undefined> {

@@ -17,6 +17,15 @@ export const isUnnamed = '(c.unnamed_since IS NOT NULL AND u.named_after < c.rec
 export const unnamedSince =
   '(SELECT c.unnamed_since FROM connections c WHERE c.tenant_id = u.tenant_id AND c.id = u.connection_id AND u.named_after < c.recoveries)'
 
+/**
+ * SQL over `subjects`: a restore keeps her out, as at a login (`complete-login-statement`). Her directory is awaited, or has not named her; the latter not where
+ * `isNamedNow`, an SQL condition.
+ */
+export const isOutSinceRestore = (subject: string, isNamedNow = 'false'): string => `EXISTS (
+     SELECT 1 FROM connections c LEFT JOIN scim_users u ON u.tenant_id = c.tenant_id AND u.id = ${subject}.scim_user_id
+     WHERE c.tenant_id = ${subject}.tenant_id AND c.id = ${subject}.connection_id
+       AND (c.resync_demanded_at IS NOT NULL AND (u.created_at >= c.resync_demanded_at) IS NOT TRUE OR NOT (${isNamedNow}) AND ${isUnnamed}))`
+
 /** Of a connection of the tenant `$1`: what whoever is named now is named after. */
 export const recoveriesOf = (connection: string): string =>
   `(SELECT c.recoveries FROM connections c WHERE c.tenant_id = $1 AND c.id = ${connection})`

@@ -59,10 +59,10 @@ export async function aSamlCompany(fixture: TestDatabase) {
   }
 
   /** What the IdP answers to the request that a browser was sent with. */
-  const answerTo = (location: string, session = '_s1'): string => {
+  const answerTo = (location: string, session = '_s1', nameId?: string): string => {
     const to = `InResponseTo="${idIn(inflated(location, 'SAMLRequest'))}"`
     const assertions = assertionXml({
-      id: next('assertion'),
+      ...{ id: next('assertion'), ...(nameId !== undefined && { nameId }) },
       attributes: `Version="2.0" IssueInstant="${at(0)}"`,
       confirmationData: `${to} Recipient="${base()}/acs" NotOnOrAfter="${at(300)}"`,
       conditions: `<saml:AudienceRestriction><saml:Audience>${base()}/metadata</saml:Audience></saml:AudienceRestriction>`,
@@ -87,11 +87,11 @@ export async function aSamlCompany(fixture: TestDatabase) {
     wait: (seconds: number): void => {
       now = addSeconds(now, seconds)
     },
-    signIn: async (session?: string): Promise<{ readonly browser: APlainBrowser; readonly tokens: Tokens }> => {
+    signIn: async (session?: string, nameId?: string): Promise<{ readonly browser: APlainBrowser; readonly tokens: Tokens }> => {
       const hers = browser()
       const left = await hers.visit(authorizeUrl())
       const form = {
-        SAMLResponse: encodeMessage(sign(answerTo(left.location, session))),
+        SAMLResponse: encodeMessage(sign(answerTo(left.location, session, nameId))),
         RelayState: parameter(left.location, 'RelayState'),
       }
       const home = await hers.visit((await post(`${base()}/acs`, form)).headers.get('location') ?? '')

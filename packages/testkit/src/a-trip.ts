@@ -22,6 +22,8 @@ export type Traveller = {
   readonly issuedAt?: Instant
   /** Absent: when the trip began. */
   readonly authenticatedAt?: Instant
+  /** Absent: none. */
+  readonly claims?: object
 }
 export type ASession = { readonly id: BrowserSessionId; readonly handleHash: CredentialHash }
 export type ATrip = {
@@ -37,7 +39,7 @@ export async function aTrip(
 ): Promise<ATrip> {
   const { tenantId, connectionId, issuerId, clientId } = tenant
   const { sub = 'ada', sid, previous, browser = hashCredential(randomUUID()) } = traveller
-  const { issuedAt = addSeconds(now, 3600), authenticatedAt = now } = traveller
+  const { issuedAt = addSeconds(now, 3600), authenticatedAt = now, claims = {} } = traveller
   const [id, hot, later] = [randomUUID() as LoginRequestId, onHotPath(fixture.database), addSeconds(now, 3600)]
   const ongoing = {
     ...{ id: randomUUID() as AuthorizationRequestId, issuerId, clientId, request: {}, step: 'login' as const, connectionId },
@@ -55,7 +57,7 @@ export async function aTrip(
       ...{ id, issuerId, connectionId, browserHash: browser, issuedAt, now: addSeconds(now, 10) },
       ...{ replays: [{ kind: 'oidc_id_token' as const, id }], replayableUntil: later, scimLink: undefined },
       addresses: { claimed: [], own: undefined },
-      subject: { id: randomUUID() as SubjectId, stableId: sub, claims: {} },
+      subject: { id: randomUUID() as SubjectId, stableId: sub, claims },
       session: {
         ...{ ...session, acr: undefined, amr: [], authenticatedAt, expiresAt: later, sealedLogoutHint: Buffer.from('hint') },
         ...{ idpSession: { ...idpSession, sid: sid ?? null }, idpSessionNames: namesOfIdpSession(idpSession) },

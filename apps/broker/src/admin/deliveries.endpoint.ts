@@ -99,7 +99,7 @@ const replayAll = (owner: RowOwner) =>
     ...commonOf(owner),
     method: 'POST',
     path: `${owner.path}/replay-dead`,
-    summary: `Try again the calls${owner.whose} that were given up, of one destination or of all, at most ${mostReplayed} in one request`,
+    summary: `Try again the calls${owner.whose} that were given up, of one destination or of all, at most ${mostReplayed} in one request; not that somebody is back who is gone again`,
     permission: 'configuration:write',
     body: z.strictObject({ destinationId: z.uuid().optional() }),
     answer: replayed,

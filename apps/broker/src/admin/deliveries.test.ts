@@ -30,13 +30,23 @@ afterAll(async () => {
   await fixture?.close()
 })
 
-async function aDelivery(isDead: boolean): Promise<string> {
+type Written = {
+  readonly part?: string
+  readonly orderKey?: string
+  readonly sequence?: number
+  readonly age?: string
+  readonly arrived?: boolean
+}
+async function aDelivery(isDead: boolean, written: Written = {}): Promise<string> {
   const id = randomUUID()
+  const { part = '', orderKey = 'x', sequence = 1, age = '0', arrived = false } = written
   await asOwner(
     fixture.ownerUrl,
-    `INSERT INTO deliveries (tenant_id, id, destination_id, order_key, sequence, event_id, part, payload, attempts, due_at, created_at, begun_at, dead_at, reason, expires_at)
-     VALUES ($1, $2, $3, 'x', 1, $2, '', '{}', 9, now(), now(), now(), CASE WHEN $4 THEN now() END, 'answered 400', CASE WHEN $4 THEN '2099-01-01'::timestamptz END)`,
-    [acme.tenantId, id, destination, isDead],
+    `INSERT INTO deliveries (tenant_id, id, destination_id, order_key, sequence, event_id, part, payload, attempts, due_at, created_at, begun_at, dead_at, delivered_at,
+       reason, expires_at)
+     VALUES ($1, $2, $3, $5, $6, $2, $7, '{}', 9, now(), now() - $8::interval, now(), CASE WHEN $4 THEN now() END, CASE WHEN $9 THEN now() END, 'answered 400',
+       CASE WHEN $4 OR $9 THEN '2099-01-01'::timestamptz END)`,
+    [acme.tenantId, id, destination, isDead, orderKey, sequence, part, age, arrived],
   )
   return id
 }
@@ -78,6 +88,28 @@ it('all that was given up is replayed, or that of one destination; another tenan
   expect(await idsOf('?state=dead')).toEqual([])
   expect(await idsOf(`?destinationId=${randomUUID()}`)).toEqual([])
   expect((await call('GET', '/tenants/globex/deliveries')).body.deliveries).toEqual([])
+})
+
+it('that somebody is back is not replayed behind the news that she is gone again, nor when nobody knows that any more', async () => {
+  const back = { part: 'subject.reinstated', sequence: 5 }
+  const gone = { part: 'subject.deactivated', arrived: true }
+  const stale = [
+    await aDelivery(true, { ...back, orderKey: 'gone since' }),
+    await aDelivery(true, { ...back, orderKey: 'old', age: '8 days' }),
+  ]
+  await aDelivery(false, { ...gone, orderKey: 'gone since', sequence: 6 })
+  const owed = [
+    await aDelivery(true, { ...back, orderKey: 'gone before' }),
+    await aDelivery(true, { part: 'access.ended', orderKey: 'gone since', sequence: 5 }),
+  ]
+  await aDelivery(false, { ...gone, orderKey: 'gone before', sequence: 4 })
+  for (const id of stale)
+    expect(await call('POST', `/tenants/acme/deliveries/${id}/replay`)).toMatchObject({
+      status: 409,
+      body: { type: 'urn:drawbridge:error:delivery_not_given_up', detail: expect.stringContaining('somebody is back') },
+    })
+  expect((await call('POST', '/tenants/acme/deliveries/replay-dead', {})).body).toEqual({ replayed: owed.length })
+  expect((await idsOf('?state=dead')).sort()).toEqual([...stale].sort())
 })
 
 it('a client that an admin registers hears of logouts at an https address, and of none when she says so', async () => {

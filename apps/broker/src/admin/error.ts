@@ -264,7 +264,7 @@ export const adminErrors = {
     status: 409,
     spec: 'ours',
     title: 'Not given up',
-    say: 'this delivery arrived, or is tried again by itself: only one that was given up is replayed by hand',
+    say: 'this delivery arrived, is tried again by itself, or is old news that somebody is back, who is gone again or may be: only what was given up is replayed by hand',
   },
   contacts_changed_often: {
     code: 'conflict',

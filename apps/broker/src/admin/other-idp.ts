@@ -5,6 +5,9 @@
  * So everything opened through the connection ends with the change, in its transaction: the epoch is raised, by which pending logins end,
  * too. The time of the barrier stays: a sign-in at the new IdP may be older than the change, and counts as well. Who keeps her stable id
  * keeps her place, because the admin says that it is the same company.
+ *
+ * Nothing of before comes back by that. What was made is below the epoch, whatever its time; a sign-in at the old IdP is no longer the connection's; and the time
+ * that stays is that of the last end of the connection, or of a person, which nobody writes between (the row is held since before it was read).
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type HeldAt, holdsAt, issuersHeldAt } from '@drawbridge/core/tenant/at-issuer'

@@ -1,5 +1,6 @@
 /** An admin says that a directory has been synchronised anew after a restore: whom it has named comes in again, and of the others he hears who they are. */
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import { tellBackOnceNamed } from '@drawbridge/store/deprovisioning'
 import { markDirectoryResynced } from '@drawbridge/store/recovery'
 import { inTenant } from '@drawbridge/store/transaction'
 import { findUnnamed, letInUnnamed, mostUnnamedShown } from '@drawbridge/store/unnamed-people'
@@ -44,6 +45,7 @@ const resynced = adminEndpoint({
     const { letInUnnamed: isLetIn } = http.parsed
     if (id === undefined) return refuseAdmin('not_found')
     return inTenant(deps.database, tenant, async (db) => {
+      await tellBackOnceNamed(db, { tenant, connectionId: id, now: deps.clock.now() })
       if (!(await markDirectoryResynced(db, tenant, id))) return refuseAdmin('not_found')
       const { count, first } = await findUnnamed(db, tenant, id)
       if (isLetIn) await letInUnnamed(db, tenant, id)

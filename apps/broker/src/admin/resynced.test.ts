@@ -61,6 +61,19 @@ it('lists who was not named, keeps her out, and lets her in by another word of h
   ])
 })
 
+it('has somebody told to be back who was taken back while her directory was awaited, and once', async () => {
+  const told = async () => (await owner("SELECT 1 FROM outbox WHERE kind = 'tell-reinstated'")).length
+  await owner("UPDATE subjects SET barrier_at = last_login_at + interval '1 hour' WHERE tenant_id = $1", acme.tenantId)
+  await owner('UPDATE connections SET resync_demanded_at = $2 WHERE id = $1', acme.connectionId, new Date(now))
+  const before = await told()
+  const [people] = await owner<{ n: number }>('SELECT count(*)::int AS n FROM subjects WHERE tenant_id = $1', acme.tenantId)
+  expect(people?.n).toBeGreaterThan(0)
+  for (const _time of [1, 2]) {
+    expect((await resynced()).status).toBe(200)
+    expect((await told()) - before).toBe(people?.n)
+  }
+})
+
 it('knows no connection of another, and no word that it was not given', async () => {
   const other = await aCompany(fixture, 'globex', now)
   expect((await resynced({ letInUnnamed: true }, other.connectionId)).status).toBe(404)

@@ -12,7 +12,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import type { SamlConnection } from '@drawbridge/upstream/connection-configuration'
 import type { UpstreamMessage } from '@drawbridge/upstream/connector'
 import { type UpstreamRefusal, upstreamErrors } from '@drawbridge/upstream/error'
-import { answerLogout, answerLogoutBySoap, type LogoutParty } from '@drawbridge/upstream/saml/logout'
+import { answerLogout, answerLogoutBySoap, type LogoutParty, ownQualifiersOf } from '@drawbridge/upstream/saml/logout'
 import type { LogoutAnswer } from '@drawbridge/upstream/saml/logout-message'
 import { askAgainSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
 import { parseRedirectQuery } from '@drawbridge/upstream/saml/redirect-query'
@@ -144,7 +144,10 @@ async function end(hearing: Hearing, request: SamlLogoutRequest): Promise<Logout
 }
 
 /** `undefined`: heard before. */
-function endSessions({ http, deps, tenant, connection }: Hearing, request: SamlLogoutRequest): Promise<SessionsEnded | undefined> {
+function endSessions(
+  { http, deps, tenant, connection, party, urls }: Hearing,
+  request: SamlLogoutRequest,
+): Promise<SessionsEnded | undefined> {
   const { requestId, address } = http
   return inTenant(deps.database, tenant.id, async (db) => {
     const replay = { scopeId: connection.id, kind: 'saml_logout_request' as const, id: request.id, expiresAt: request.replayableUntil }
@@ -158,7 +161,8 @@ function endSessions({ http, deps, tenant, connection }: Hearing, request: SamlL
       address,
     }
     const { nameId, sessionIndexes } = request
-    return endIdpSession(db, { ...ending, newId: () => deps.random.uuid() }, { protocol: 'saml', nameId, sessionIndexes })
+    const ended = { protocol: 'saml' as const, nameId, sessionIndexes, own: ownQualifiersOf(party.connection, urls.browser) }
+    return endIdpSession(db, { ...ending, newId: () => deps.random.uuid() }, ended)
   })
 }
 

@@ -5,7 +5,7 @@ import { type ASamlCompany, aSamlCompany, idIn, idpAddresses, inflated, paramete
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { logoutResponseXml, redirectQuery, statusXml } from '@drawbridge/upstream/saml/fixtures/a-logout-message'
-import { encodeMessage } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
+import { encodeMessage, fixtureParties } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let fixture: TestDatabase
@@ -57,6 +57,12 @@ it('she is out here before she leaves, and the IdP is asked in its own words, si
     '<saml:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">ada@acme.example</saml:NameID><samlp:SessionIndex>_s1</samlp:SessionIndex>',
   )
   expect(['SigAlg', 'Signature', 'RelayState'].map((name) => parameter(left.location, name) !== '')).toEqual([true, true, true])
+})
+
+it('the IdP is told the qualifiers of the name as it wrote them at the login, also those that say no more than the message', async () => {
+  const name = `NameQualifier="${fixtureParties.idpEntityId}" SPNameQualifier="${acme.base()}/metadata"`
+  const { browser } = await acme.signIn('_s1', `<saml:NameID ${name}>p-1</saml:NameID>`)
+  expect(inflated((await signOut(browser)).location, 'SAMLRequest')).toContain(`<saml:NameID ${name}>p-1</saml:NameID>`)
 })
 
 describe.each(ways)('its answer by $way', ({ send }) => {

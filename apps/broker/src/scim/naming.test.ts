@@ -126,3 +126,37 @@ test('what names her is written once: afterwards her row is left alone by whatev
   await directory.call('PATCH', `/Users/${ada}`, patchOf({ op: 'replace', path: 'active', value: true }))
   expect(await asOwner(broker.fixture.ownerUrl, 'SELECT xmin::text, ctid::text FROM scim_users WHERE id = $1', [ada])).toEqual([before])
 })
+
+test.each([
+  ['looks for her', 'GET', undefined],
+  ['says that she is active', 'PATCH', patchOf({ op: 'replace', value: { active: true } })],
+] as const)(
+  'whose last word here was an end is to be told back, once, when the directory %s; nobody else is',
+  async (_what, method, body) => {
+    const { directory, ada } = await aRestored()
+    const { tenantId, connectionId } = directory.tenant
+    const owner = (sql: string) => asOwner(broker.fixture.ownerUrl, sql, [tenantId])
+    await owner(`UPDATE subjects SET scim_user_id = '${ada}', barrier_at = last_login_at + interval '1 hour' WHERE tenant_id = $1`)
+    const told = async () => (await owner("SELECT 1 FROM outbox WHERE tenant_id = $1 AND kind = 'tell-reinstated'")).length
+    for (const _time of [1, 2]) {
+      expect((await directory.call(method, `/Users/${ada}`, body)).status).toBe(200)
+      expect(await told()).toBe(1)
+    }
+    await inTenant(broker.fixture.database, tenantId, (db) => unnameAll(db, tenantId, [connectionId], instant(broker.clock.at)))
+    await owner("UPDATE subjects SET last_login_at = barrier_at + interval '1 hour' WHERE tenant_id = $1")
+    expect((await directory.call(method, `/Users/${ada}`, body)).status).toBe(200)
+    expect(await told()).toBe(1)
+  },
+)
+
+test('whom the directory switches on in the same word is not told back twice', async () => {
+  const { directory, ada } = await aRestored()
+  const { tenantId, connectionId } = directory.tenant
+  const owner = (sql: string) => asOwner(broker.fixture.ownerUrl, sql, [tenantId])
+  await owner(`UPDATE subjects SET scim_user_id = '${ada}' WHERE tenant_id = $1`)
+  const isActive = (active: boolean) => directory.call('PATCH', `/Users/${ada}`, patchOf({ op: 'replace', value: { active } }))
+  await isActive(false)
+  await inTenant(broker.fixture.database, tenantId, (db) => unnameAll(db, tenantId, [connectionId], instant(broker.clock.at)))
+  expect((await isActive(true)).status).toBe(200)
+  expect(await owner("SELECT 1 FROM outbox WHERE tenant_id = $1 AND kind = 'tell-reinstated'")).toHaveLength(1)
+})

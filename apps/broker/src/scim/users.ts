@@ -10,6 +10,7 @@ import { userType } from '@drawbridge/core/scim/resource-type'
 import { coversScope } from '@drawbridge/core/scim/scope'
 import { fromDocument, parseScimUser, type ScimUser, type ScimUserData, toDocument, toScimResource } from '@drawbridge/core/scim/user'
 import { versionTag } from '@drawbridge/core/scim/version'
+import { tellBackOnceNamed } from '@drawbridge/store/deprovisioning'
 import { inDirectory } from '@drawbridge/store/in-directory'
 import type { SearchAnswer } from '@drawbridge/store/scim-search'
 import { listGroupsOf } from '@drawbridge/store/scim-user-groups'
@@ -35,9 +36,11 @@ async function shown(db: Db, { caller, baseUrl }: ScimContext, user: ScimUser, p
   return toScimResource(user, groups, baseUrl)
 }
 
-/** Who may not change her is no directory, and names nobody. */
-async function named(db: Db, { caller }: ScimContext, user: ScimUser): Promise<void> {
-  if (user.unnamedSince !== undefined && coversScope(caller.scope, 'scim:users')) await markNamed(db, caller, user.id)
+/** Who may not change her is no directory, and names nobody. `isToldBack`: what else this request says of her has that told already. */
+async function named(db: Db, { caller }: ScimContext, user: ScimUser, isToldBack = false): Promise<void> {
+  if (user.unnamedSince === undefined || !coversScope(caller.scope, 'scim:users')) return
+  if (!isToldBack) await tellBackOnceNamed(db, caller, user.id)
+  await markNamed(db, caller, user.id)
 }
 
 const onlyOne = ({ rows, total = 1, next }: SearchAnswer<FoundUser>): ScimUser | undefined =>
@@ -56,11 +59,13 @@ type Changing = {
 async function change(context: ScimContext, { id, condition, projection, rule, names }: Changing): Promise<Result<JsonObject, ScimError>> {
   const { deps, caller } = context
   return inDirectory(deps.database, caller, async (db): Promise<Result<JsonObject, ScimError>> => {
+    let wasActive = true
     const changed = await updateScimUser<ScimError>(db, caller, id, (user) => {
+      wasActive = user.active
       const meets = condition(versionTag(user.version))
       return meets.ok ? rule(user) : meets
     })
-    if (changed.ok && changed.value.unnamedSince !== undefined && names(changed.value)) await named(db, context, changed.value)
+    if (changed.ok && changed.value.unnamedSince !== undefined && names(changed.value)) await named(db, context, changed.value, !wasActive)
     return changed.ok ? ok(await shown(db, context, changed.value, projection)) : err(refusalOf(changed.error))
   })
 }

@@ -152,3 +152,12 @@ it('a change that the worker leaves lying makes guards deaf until its people are
   expect(await undone(acme, settleDirectoryEntry)).toHaveLength(1)
   expect(await isLate()).toBe(false)
 })
+
+it('what is told of a grant is dated no earlier than what was told of it before, by a clock that is ahead of the one that heard the directory', async () => {
+  const acme = await aDirectory('behind')
+  await owner('UPDATE grants SET barrier_at = $2 WHERE id = $1', [acme.grant, new Date(now)])
+  await takeOut(acme, [acme.user])
+  await runUndone(acme, settleDirectoryEntry)
+  const [event] = await owner('SELECT received_at, barrier_at FROM deprovisioning_events WHERE target_id = $1', [acme.grant])
+  expect(event).toEqual({ received_at: new Date(told), barrier_at: new Date(now) })
+})

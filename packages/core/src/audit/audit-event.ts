@@ -102,7 +102,7 @@ export const auditEvents = {
   'contact.removed': 'Somebody is told no more when the sign-in of the company is changed; she was told of that.',
   consent_denied: 'A person said no on the consent page.',
   'deprovisioning.ambiguous':
-    'ALARM: a directory, or a signal, takes access away from somebody who may be each of several people: all of them recorded her link key. None is linked or deactivated; what they hold ended, and each signs in anew. The detail names them. With `elsewhere`: so many people of other connections bear the key that it names nobody, and nothing of theirs ended.',
+    'ALARM: a directory, or a signal, takes access away from somebody who may be each of several people: all of them recorded her link key. None is linked or deactivated; what they hold ended, and each signs in anew. The detail names them. With `elsewhere`: so many people of other connections bear the key that it names nobody there, and nothing of theirs ended: look who of them has left.',
   'deprovisioning.unmatched': 'Somebody asked to take away access of whom or what this tenant does not have; nothing changed.',
   'dead_letters.replayed':
     'The vendor had work tried again that was given up after its last round; the detail says of which kind, and how many.',
@@ -200,7 +200,7 @@ export const auditEvents = {
   'subject.deprovisioned': 'The barrier of a person was raised: every token in her name is dead.',
   'subject.linked': 'An admin said which user of the directory a person is. Everything issued to her until then is dead.',
   'subject.kept_out':
-    'A word that kept a person out was taken back, and something else does: another word, which an admin lifts, an end that has come, or her directory. The detail says what.',
+    'A word that kept a person out was taken back, and something else does: another word, which an admin lifts, an end that has come, her directory, or a restore since which her directory has not named her. The detail says what.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
   'subject.unlinked': 'An admin took away the link of a person to a user of the directory. Everything issued to her until then is dead.',
   id_jag_issued:

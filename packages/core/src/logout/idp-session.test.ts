@@ -6,6 +6,7 @@ import { endsGrants } from './logout-strength.js'
 const issuer = 'https://idp.example'
 const ada = { value: 'ada', format: 'persistent', nameQualifier: undefined, spNameQualifier: undefined }
 const unspecified = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified'
+const transient = 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient'
 const oidc = (sub: string, sid?: string, of = issuer): IdpSession => ({
   ...{ sessionIndex: undefined, nameId: undefined, sid, subject: { issuer: of, sub } },
 })
@@ -13,8 +14,9 @@ const saml = (nameId: typeof ada | object, sessionIndex?: string): IdpSession =>
   ...{ sessionIndex, nameId: { ...ada, ...nameId }, sid: undefined, subject: undefined },
 })
 const out = (sub: string | undefined, sid: string | undefined, of = issuer) => ({ protocol: 'oidc', issuer: of, sub, sid }) as IdpSessionEnd
+const [idp, idpAtLogout, sp] = ['https://idp.example', 'https://logout.idp.example', 'https://sp.example']
 const slo = (nameId: object, ...sessionIndexes: string[]): IdpSessionEnd => ({
-  ...{ protocol: 'saml', nameId: { ...ada, ...nameId }, sessionIndexes },
+  ...{ protocol: 'saml', nameId: { ...ada, ...nameId }, own: { idp: [idp, idpAtLogout], sp }, sessionIndexes },
 })
 
 /** As the store compares: by either name. */
@@ -57,6 +59,48 @@ test.each([
   },
   { when: 'a qualifier differs', session: saml({}, 'i1'), end: slo({ nameQualifier: 'idp' }), ended: false },
   { when: 'the qualifier of the SP differs', session: saml({ spNameQualifier: 'sp' }, 'i1'), end: slo({}, 'i1'), ended: false },
+  {
+    when: 'qualifiers that say no more than the message are left out',
+    session: saml({ nameQualifier: idp, spNameQualifier: sp }, 'i1'),
+    end: slo({}, 'i1'),
+    ended: true,
+  },
+  {
+    when: 'qualifiers that were left out say no more than the message',
+    session: saml({}, 'i1'),
+    end: slo({ nameQualifier: idp, spNameQualifier: sp }),
+    ended: true,
+  },
+  {
+    when: 'a transient name leaves out its qualifiers',
+    session: saml({ format: transient, nameQualifier: idp, spNameQualifier: sp }, 'i1'),
+    end: slo({ format: transient }, 'i1'),
+    ended: true,
+  },
+  {
+    when: 'the qualifier is the other name of the IdP',
+    session: saml({ nameQualifier: idp }),
+    end: slo({ nameQualifier: idpAtLogout }, 'i1'),
+    ended: true,
+  },
+  {
+    when: 'the qualifier of the IdP says the SP',
+    session: saml({}, 'i1'),
+    end: slo({ nameQualifier: sp }, 'i1'),
+    ended: false,
+  },
+  {
+    when: 'the qualifiers are left out and one was another’s',
+    session: saml({ nameQualifier: idp, spNameQualifier: 'urn:affiliation' }, 'i1'),
+    end: slo({}, 'i1'),
+    ended: false,
+  },
+  {
+    when: 'both have the qualifier of another',
+    session: saml({ spNameQualifier: 'urn:affiliation' }, 'i1'),
+    end: slo({ nameQualifier: idp, spNameQualifier: 'urn:affiliation' }, 'i1'),
+    ended: true,
+  },
   { when: 'the value differs in a letter', session: saml({}, 'i1'), end: slo({ value: 'Ada' }, 'i1'), ended: false },
   { when: 'the other protocol names the same', session: oidc('ada'), end: slo({ value: 'ada' }), ended: false },
 ])('a session is ended=$ended when $when', ({ session, end, ended }) => {
@@ -68,7 +112,7 @@ test('a session of which the IdP said nothing has no name', () => {
 })
 
 test('names come in one order and each once, whatever the order they are given in', () => {
-  const names = namesOfEnd(slo({}, 'b', 'a', 'b'))
+  const names = namesOfEnd(slo({ nameQualifier: 'another', spNameQualifier: 'another' }, 'b', 'a', 'b'))
   expect(names).toHaveLength(3)
   expect(distinct([...names].reverse())).toEqual(names)
 })

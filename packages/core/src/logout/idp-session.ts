@@ -14,7 +14,10 @@ export type IdpSessionName = Buffer
 export type IdpSessionEnd =
   | { readonly protocol: 'oidc'; readonly issuer: string; readonly sid: string; readonly sub: string | undefined }
   | { readonly protocol: 'oidc'; readonly issuer: string; readonly sid: undefined; readonly sub: string }
-  | { readonly protocol: 'saml'; readonly nameId: NameId; readonly sessionIndexes: readonly string[] }
+  | { readonly protocol: 'saml'; readonly nameId: NameId; readonly own: OwnQualifiers; readonly sessionIndexes: readonly string[] }
+
+/** What the qualifiers of a NameID may say without saying more than the message does: its IdP, by each of its names, and we. */
+export type OwnQualifiers = { readonly idp: readonly string[]; readonly sp: string }
 
 const nameOf = (kind: string, ...parts: readonly (string | null)[]): IdpSessionName =>
   createHash('sha256')
@@ -24,8 +27,8 @@ const nameOf = (kind: string, ...parts: readonly (string | null)[]): IdpSessionN
 const unspecifiedFormat = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified'
 
 /**
- * Byte for byte as received, the qualifiers with it: SAML Core §8.3.7 and §3.3.4 let no other comparison be made. But a Format that is not
- * written is the unspecified one (§2.2.2), and IdPs write it at a login and leave it out at a logout.
+ * Byte for byte as received, the qualifiers with it: SAML Core §3.3.4. But a Format that is not written is the unspecified one (§2.2.2), and
+ * IdPs write it at a login and leave it out at a logout. They do so with qualifiers, too: `spellingsOf`.
  */
 const partsOf = ({ value, format, nameQualifier, spNameQualifier }: NameId): readonly (string | null)[] => [
   value,
@@ -58,6 +61,21 @@ export function namesOfIdpSession({ nameId, sessionIndex, sid, subject }: IdpSes
   }
 }
 
+/** A qualifier that says what the message says anyway may as well be left out, and the other way round. Any other is somebody else's. */
+const spellingsOfQualifier = (written: string | undefined, own: readonly string[]): readonly (string | undefined)[] =>
+  written === undefined || own.includes(written) ? [undefined, ...own] : [written]
+
+/**
+ * However a login may have written the name that a logout says. Spelt out here, and not made one there: a session that is open keeps the name
+ * that it has, and our own logout says it as received.
+ *
+ * @spec SAML Core §8.3.7 qualifiers may be omitted where the context of the message says them; §8.3.8 the same
+ */
+const spellingsOf = (nameId: NameId, { idp, sp }: OwnQualifiers): readonly NameId[] =>
+  spellingsOfQualifier(nameId.nameQualifier, idp).flatMap((nameQualifier) =>
+    spellingsOfQualifier(nameId.spNameQualifier, [sp]).map((spNameQualifier) => ({ ...nameId, nameQualifier, spNameQualifier })),
+  )
+
 /** As many sessions as one logout names one by one. */
 export const mostNamedSessions = 20
 
@@ -71,9 +89,10 @@ export const mostNamedSessions = 20
  */
 export function namesOfEnd(end: IdpSessionEnd): readonly IdpSessionName[] {
   if (end.protocol === 'saml') {
-    const { nameId, sessionIndexes } = end
-    if (sessionIndexes.length === 0 || sessionIndexes.length > mostNamedSessions) return [samlSubject(nameId)]
-    return distinct([unnamedSamlSession(nameId), ...sessionIndexes.map((index) => samlSession(nameId, index))])
+    const { sessionIndexes } = end
+    const spellings = spellingsOf(end.nameId, end.own)
+    if (sessionIndexes.length === 0 || sessionIndexes.length > mostNamedSessions) return distinct(spellings.map(samlSubject))
+    return distinct(spellings.flatMap((id) => [unnamedSamlSession(id), ...sessionIndexes.map((index) => samlSession(id, index))]))
   }
   const { issuer, sid, sub } = end
   if (sid === undefined) return [oidcSubject(issuer, sub)]

@@ -44,6 +44,12 @@ test.each([
   { what: 'its name', change: { name: 'Other' }, changed: ['name'], isOther: false },
   { what: 'a redirect URI', change: { redirectUris: ['https://a.example/1'] }, changed: ['redirectUris'], isOther: true },
   { what: 'how it proves itself', change: { authMethod: 'client_secret_post' }, changed: ['tokenEndpointAuthMethod'], isOther: true },
+  {
+    what: 'that its tokens are bound to its key',
+    change: { dpopBoundAccessTokens: true },
+    changed: ['dpopBoundAccessTokens'],
+    isOther: true,
+  },
   { what: 'its grant types', change: { grantTypes: ['refresh_token'] }, changed: ['grantTypes'], isOther: false },
 ])('a client that changes $what is another client=$isOther', ({ change, changed, isOther }) => {
   const found = changedMembers(client, { ...client, ...change } as Client)

@@ -52,7 +52,7 @@ export function changedMembers(before: Client, after: Client): readonly JudgedMe
 }
 
 /** By what policy and persons know a client, and how it is told from others: with another one it is another client. */
-const identifying: readonly JudgedMember[] = ['redirectUris', 'tokenEndpointAuthMethod']
+const identifying: readonly JudgedMember[] = ['redirectUris', 'tokenEndpointAuthMethod', 'dpopBoundAccessTokens']
 
 /** Whether what was granted to it before was granted to somebody else than it is now. */
 export const isAnotherClient = (changed: readonly JudgedMember[]): boolean => changed.some((member) => identifying.includes(member))

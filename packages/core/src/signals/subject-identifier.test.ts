@@ -70,6 +70,22 @@ describe('the person in a subject', () => {
   ])('none: %j', (given) => {
     expect(parseSignalSubject(given)).toBeUndefined()
   })
+  const opaque = { format: 'opaque', id: 'ada' }
+  const email = { format: 'email', email: 'ada@acme.example' }
+  test.each([
+    { identifiers: [email, opaque, user], named: 'https://idp.example ada' },
+    { identifiers: [email, opaque], named: 'ada' },
+    { identifiers: [{ format: 'phone_number', phone_number: '+1' }, email], named: 'ada@acme.example' },
+    { identifiers: [user, { ...user, sub: 'eve' }, opaque], named: 'no person' },
+    { identifiers: [opaque, opaque], named: 'no person' },
+    { identifiers: [{ format: 'aliases', identifiers: [opaque] }], named: 'no person' },
+    { identifiers: Array(subjectIdentifierLimits.aliases + 1).fill({ format: 'uri', uri: 'a:b' }), named: 'no person' },
+    ...[{ identifiers: [] }, { identifiers: {} }, {}].map((given) => ({ ...given, named: 'no person' })),
+  ])('of aliases %j', ({ named, ...aliases }) => {
+    const given = { format: 'aliases', ...aliases }
+    expect([given, { format: 'complex', user: given }].map((one) => describeSubject(parseSignalSubject(one)))).toEqual([named, named])
+  })
+
   test('is called by what she was named by', () => {
     const named = [undefined, { format: 'opaque', id: '00u1' }, { format: 'email', email: 'Ada@acme.example' }, user]
     const told = ['no person', '00u1', 'ada@acme.example', 'https://idp.example ada']

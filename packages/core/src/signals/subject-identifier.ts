@@ -12,7 +12,7 @@ export type SubjectIdentifier =
   | { readonly format: 'opaque'; readonly id: string }
   | { readonly format: 'email'; readonly address: EmailAddress }
 
-export const subjectIdentifierLimits = { textLength: 1024 } as const
+export const subjectIdentifierLimits = { textLength: 1024, aliases: 20 } as const
 
 /** `undefined`: it has none of the formats by which we know people, or lacks what its format needs. What else stands in it is not read. */
 export function parseSubjectIdentifier(value: unknown): SubjectIdentifier | undefined {
@@ -46,6 +46,28 @@ function toEmail(text: string | undefined): SubjectIdentifier | undefined {
   return address === undefined ? undefined : { format: 'email', address }
 }
 
+/** By which people are known best. */
+const bestFirst: readonly SubjectIdentifier['format'][] = ['iss_sub', 'opaque', 'email']
+
+/**
+ * Of several names of one person the one by which we know people best. Two of that kind are nobody: which of them is hers at this connection, or whether they are
+ * one person's, is not for us to guess.
+ *
+ * @spec RFC 9493 §3.2.8
+ */
+function parseAliases(identifiers: unknown): SubjectIdentifier | undefined {
+  if (!Array.isArray(identifiers) || identifiers.length > subjectIdentifierLimits.aliases) return undefined
+  const names = identifiers.map(parseSubjectIdentifier).filter((name) => name !== undefined)
+  const [best, another] = bestFirst.map((format) => names.filter((name) => name.format === format)).find(({ length }) => length > 0) ?? []
+  return another === undefined ? best : undefined
+}
+
+/** One name, or several of the same person. */
+function parsePerson(value: unknown): SubjectIdentifier | undefined {
+  const { format, identifiers } = (value ?? {}) as Readonly<Record<string, unknown>>
+  return format === 'aliases' ? parseAliases(identifiers) : parseSubjectIdentifier(value)
+}
+
 /**
  * The person in the subject of a security event: the subject itself, or the `user` of a complex one. What else a complex subject names, a
  * session, a device, a tenant, would only narrow it to a part of her: all of hers is taken, which is more than was asked and misses nothing.
@@ -56,7 +78,7 @@ export function parseSignalSubject(value: unknown): SubjectIdentifier | undefine
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const { format, user } = value as Readonly<Record<string, unknown>>
   const isComplex = format === 'complex' || (format === undefined && user !== undefined)
-  return parseSubjectIdentifier(isComplex ? user : value)
+  return parsePerson(isComplex ? user : value)
 }
 
 /** What an alarm calls somebody who could not be found. */

@@ -1,6 +1,7 @@
 /** Our side of single logout: what we ask the IdP, what we answer when it asks, and what its answer to us is worth. */
 
 import type { Instant } from '@drawbridge/core/instant'
+import type { OwnQualifiers } from '@drawbridge/core/logout/idp-session'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import type { Random } from '@drawbridge/crypto/random'
@@ -14,7 +15,7 @@ import { sendMessage } from './send-message.js'
 import type { ServiceProvider } from './service-provider.js'
 import { signEnveloped } from './sign-request.js'
 import { wrapInSoap } from './soap-message.js'
-import { type ReceivedLogout, type SamlLogoutRequest, verifyLogout } from './verify-logout.js'
+import { logoutIssuersOf, type ReceivedLogout, type SamlLogoutRequest, verifyLogout } from './verify-logout.js'
 import { spEntityIdOf } from './verify-response.js'
 
 export type LogoutParty = {
@@ -82,6 +83,12 @@ function readState(expected: ExpectedLogout): Result<z.infer<typeof stateSchema>
     return err({ reason: 'login_state_invalid' })
   }
 }
+
+/** With which qualifiers this IdP says no more than that it speaks, and to us. `sloUrl` is that for browsers. @spec SAML Core §8.3.7 */
+export const ownQualifiersOf = (connection: SamlConnection, sloUrl: string): OwnQualifiers => ({
+  idp: logoutIssuersOf(connection),
+  sp: spEntityIdOf(connection, acsUrlOf(sloUrl)),
+})
 
 export type LogoutToAnswer = {
   readonly request: SamlLogoutRequest

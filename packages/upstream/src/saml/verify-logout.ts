@@ -76,8 +76,12 @@ export function verifyLogout(received: ReceivedLogout, expected: ExpectedLogoutM
   return envelope.value.kind === 'request' ? toRequest(element, common, expected) : toResponse(element, common)
 }
 
+/** What the IdP calls itself in logout messages. */
+export const logoutIssuersOf = ({ idpEntityId, sloIssuer }: SamlConnection): readonly string[] =>
+  sloIssuer === undefined ? [idpEntityId] : [idpEntityId, sloIssuer]
+
 const rulesFor = ({ connection, destination, now }: ExpectedLogoutMessage): ExpectedLogout => ({
-  issuers: connection.sloIssuer === undefined ? [connection.idpEntityId] : [connection.idpEntityId, connection.sloIssuer],
+  issuers: logoutIssuersOf(connection),
   destination,
   now,
   skewSeconds: connection.clockSkewSeconds,
