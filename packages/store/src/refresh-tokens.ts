@@ -28,6 +28,8 @@ import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 const again = `'decide_again', 'proof_rules_changed'`
 /** Verdicts with a successor. */
 const gives = `'rotate', 'grace'`
+/** A successor was given before, and now none: it was used, or a twin found the last replay taken. It is told, ends nothing and counts for nothing. */
+const replayed = 'refresh_token_replayed'
 /** A token is bound to a key that was not proved now. */
 const isOfOtherKey = (boundKey: string): string => `${boundKey} <> COALESCE($13::text, '')`
 
@@ -63,7 +65,7 @@ const judging = (redecision: RedecisionSql): string => `${callerCte({ issuer: '$
         FROM refresh_tokens kin WHERE kin.tenant_id = $1 AND kin.grant_id = token.grant_id
           AND kin.rotated_at > $2 - interval '${graceTheftWindowSeconds} seconds') THEN 'refresh_token_stolen'
       WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
-      WHEN token.rotated_at IS NOT NULL AND token.successor_rotated_at IS NOT NULL THEN 'refresh_token_replayed'
+      WHEN token.rotated_at IS NOT NULL AND token.successor_rotated_at IS NOT NULL THEN '${replayed}'
       WHEN token.rotated_at IS NOT NULL AND token.grace_replays >= ${graceReplaysPerRotation} THEN 'refresh_grace_exhausted'
       WHEN ${redecision.isOvertaken} THEN 'decide_again'
       WHEN LEAST(token.expires_at, state.refresh_ends_at) <= $2 THEN 'refresh_token_expired'
@@ -99,14 +101,18 @@ const turning = (isBelieved: string): string => `
     ON CONFLICT (tenant_id, token_hash) DO UPDATE SET dpop_jkt = refresh_tokens.dpop_jkt RETURNING dpop_jkt),
   outcome AS (
     SELECT CASE WHEN verdict IN (${gives}) AND NOT ${isBelieved} THEN 'dpop_proof_replayed'
-      WHEN verdict IN (${gives}) AND NOT EXISTS (SELECT 1 FROM turned) THEN 'refresh_token_replayed'
+      WHEN verdict IN (${gives}) AND NOT EXISTS (SELECT 1 FROM turned) THEN '${replayed}'
       WHEN EXISTS (SELECT 1 FROM issued WHERE ${isOfOtherKey('issued.dpop_jkt')}) THEN 'refresh_token_stolen'
       WHEN verdict = 'rotate' AND EXISTS (SELECT 1 FROM turned WHERE grace_replays > 0) THEN 'grace' ELSE verdict END AS verdict FROM verdict)`
 
+/** Of the trail. */
+const kindOf = `CASE WHEN verdict = 'rotate' THEN 'token_refreshed' WHEN verdict = 'grace' THEN 'token_refresh_repeated' ELSE 'token_refresh_refused' END`
+const reasonOf = `CASE WHEN verdict NOT IN (${gives}) THEN verdict END`
+
 /**
- * The refresh that most are: decided under the present versions, without the proof of a key. It gives a successor, or says what the verdict is and does no
- * more: what else there is to do is the next statement's, which judges anew. An executor is set up with all parts of a statement, needed or not, and for this
- * one that is two thirds of what PostgreSQL does. docs/adr/0128
+ * The refresh that most are: decided under the present versions, without the proof of a key. It gives a successor, or tells that one was given before, or says
+ * what the verdict is and does no more: what else there is to do is the next statement's, which judges anew. An executor is set up with all parts of a
+ * statement, needed or not, and for this one that is two thirds of what PostgreSQL does. docs/adr/0128
  */
 const usual = hotStatement({
   name: 'rotate_refresh_token',
@@ -114,11 +120,10 @@ const usual = hotStatement({
   readsElsewhere: readsMinters,
   text: `WITH ${judging(redecisionSql())}, ${turning('true')},
   audited AS (
-    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, detail, request_id, address)
-    SELECT $1, $2, CASE WHEN verdict = 'rotate' THEN 'token_refreshed' ELSE 'token_refresh_repeated' END,
-      state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id, COALESCE($6::text[], state.allowed),
-      jsonb_build_object('grantRevoked', false, 'graceReplays', turned.grace_replays), $10, $11
-    FROM outcome, state, turned WHERE verdict IN (${gives}))
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
+    SELECT $1, $2, ${kindOf}, state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id, COALESCE($6::text[], state.allowed),
+      ${reasonOf}, jsonb_build_object('grantRevoked', false, 'graceReplays', (SELECT grace_replays FROM turned)), $10, $11
+    FROM outcome, state WHERE verdict IN (${gives}, '${replayed}'))
   SELECT caller.is_current, outcome.verdict, state.*, turned.successor_key_version
   FROM caller LEFT JOIN (outcome CROSS JOIN state LEFT JOIN turned ON outcome.verdict IN (${gives})) ON true`,
 })
@@ -155,10 +160,8 @@ const whole = hotStatement({
   ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'refresh_token_stolen'`, { reason: `'refresh_token_stolen'`, source: 'token_theft', eventId: '$16::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
-    SELECT $1, $2, CASE WHEN verdict = 'rotate' THEN 'token_refreshed' WHEN verdict = 'grace' THEN 'token_refresh_repeated' ELSE 'token_refresh_refused' END,
-      state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id,
-      CASE WHEN verdict = 'grant_policy_denies' THEN state.scopes ELSE COALESCE($6::text[], state.allowed) END,
-      CASE WHEN verdict NOT IN (${gives}) THEN verdict END,
+    SELECT $1, $2, ${kindOf}, state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id,
+      CASE WHEN verdict = 'grant_policy_denies' THEN state.scopes ELSE COALESCE($6::text[], state.allowed) END, ${reasonOf},
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)) || ${redecision.told}, $10, $11
     FROM outcome, state WHERE verdict NOT IN (${again})
       AND (NOT EXISTS (SELECT 1 FROM untold) OR EXISTS (SELECT 1 FROM noted) OR EXISTS (SELECT 1 FROM killed)))
@@ -221,6 +224,6 @@ async function turn(hot: HotDb, rotate: RotateRefreshToken): Promise<Row | undef
     .rows[0]
 }
 
-/** Nothing is left to do of it: no refusal that is told or counted, no theft, and nothing to be read for a decision. */
+/** Nothing is left to do of it: no refusal that is still to be told or counted, no theft, and nothing to be read for a decision. */
 const isSettled = ({ is_current, verdict, successor_key_version }: Row): boolean =>
-  !is_current || verdict === null || verdict === 'proof_rules_changed' || successor_key_version !== null
+  !is_current || verdict === null || verdict === 'proof_rules_changed' || verdict === replayed || successor_key_version !== null
