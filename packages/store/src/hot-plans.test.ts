@@ -1,6 +1,7 @@
 /**
- * No registered hot statement reads all of a table or of a tenant, whatever the planner knows of the tables: nothing yet (a new database), or
- * that they were nearly empty. A statement that was planned early keeps its plan until the next ANALYZE.
+ * No registered hot statement reads all of a table by itself, or of a tenant by an index that is there for something else, whatever the planner knows of the
+ * tables: nothing yet (a new database), or that they were nearly empty. A statement that was planned early keeps its plan until the next ANALYZE. What a plan
+ * reads of a few rows by the primary key, or through an index without a condition, is not seen here (docs/performance.md).
  */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
